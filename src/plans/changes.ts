@@ -17,21 +17,51 @@ export interface CompanyFeedChange extends Difference {
   readonly licenseNumber: string | null;
 }
 
-/** The feed entries of a plan: companies before their licenses, without steps that change nothing a caller can see. */
+/**
+ * The feed entries of a plan: companies before their licenses, without steps that change nothing a caller can see. Lazy, because
+ * together they are larger than the plan.
+ */
 export function* toChanges(
   plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs' | 'strategy' | 'decisions'>,
-): Yielding<CompanyFeedChange[]> {
+): Generator<CompanyFeedChange, void, undefined> {
   const reasons = toReasons(plan);
-  const changes: CompanyFeedChange[] = [];
-  const add = (change: CompanyFeedChange | undefined): void => void (change === undefined || changes.push(change));
-  yield* forEachYielding(plan.companies, (step) => add(toCompanyChange(step, reasons)));
-  yield* forEachYielding(plan.licenses, (step) => add(toLicenseChange(step, reasons)));
-  return changes;
+  for (const step of plan.companies) {
+    const change = toCompanyChange(step, reasons);
+    if (change !== undefined) yield change;
+  }
+  for (const step of plan.licenses) {
+    const change = toLicenseChange(step, reasons);
+    if (change !== undefined) yield change;
+  }
+}
+
+export interface ChangeSummary {
+  readonly count: number;
+  /** The companies whose licenses change, but not they themselves. */
+  readonly touchedIds: readonly string[];
+}
+
+export function* summarizeChanges({
+  companies,
+  licenses,
+}: Pick<SyncPlan, 'companies' | 'licenses'>): Yielding<ChangeSummary> {
+  let count = 0;
+  yield* forEachYielding(companies, ({ before, after }) => {
+    if (before === undefined || findCompanyDifference(before, after) !== undefined) count += 1;
+  });
+  const stepIds = new Set(companies.map(({ after }) => after.id));
+  const touched = new Set<string>();
+  yield* forEachYielding(licenses, ({ before, after }) => {
+    if (before !== undefined && findDifference(before, after, LICENSE_FEED_FIELDS) === undefined) return;
+    count += 1;
+    for (const id of [before?.companyId, after.companyId]) if (id !== undefined && !stepIds.has(id)) touched.add(id);
+  });
+  return { count, touchedIds: [...touched] };
 }
 
 function toCompanyChange(step: CompanyStep, reasons: Reasons): CompanyFeedChange | undefined {
   const { kind, before, after } = step;
-  const difference = findDifference(before && toShownCompany(before), toShownCompany(after), COMPANY_FEED_FIELDS);
+  const difference = findCompanyDifference(before, after);
   if (difference === undefined) return undefined;
   return {
     kind,
@@ -61,6 +91,9 @@ function toLicenseChange(step: LicenseStep, reasons: Reasons): CompanyFeedChange
     after: difference.after,
   };
 }
+
+const findCompanyDifference = (before: CompanyState | undefined, after: CompanyState): Difference | undefined =>
+  findDifference(before && toShownCompany(before), toShownCompany(after), COMPANY_FEED_FIELDS);
 
 const toShownCompany = (company: CompanyState) => ({
   id: company.id,

@@ -32,7 +32,7 @@ export const toPlanNotes = ({ filtered, adoptions, conflicts }: SyncPlan, limit:
 
 /** All items of a plan: changes, adoptions, conflicts, and skipped or filtered rows. */
 export function* toPlanItems(plan: SyncPlan, skips: readonly Skip[]): Yielding<PlanItem[]> {
-  const changes = yield* mapYielding(yield* toChanges(plan), toChangeItem);
+  const changes = yield* mapYielding(toChanges(plan), toChangeItem);
   return [...changes, ...toNoteItems(toPlanNotes(plan, Number.POSITIVE_INFINITY), skips)];
 }
 

@@ -6,7 +6,7 @@ import type { ChangeRange } from '../domain/sync-run.js';
 import { runYielding } from '../domain/yielding.js';
 import type { CompanyState, CompanyStep, LicenseState, LicenseStep, SyncPlan } from '../mapping/index.js';
 import { allocateChangeNumbers } from '../modules/tenants/index.js';
-import { type CompanyFeedChange, toChanges } from './changes.js';
+import { type CompanyFeedChange, summarizeChanges, toChanges } from './changes.js';
 import { PLACEMENT_FIELDS, PLANNED_FIELDS } from './fields.js';
 
 const COMPANY_COLUMNS = { tenant_id: 'uuid', ...toColumns(PLANNED_FIELDS) } as const satisfies Columns;
@@ -62,9 +62,9 @@ export async function savePlannedRows(
     changed: rowsOf(plan.licenses, isListingChanged, ({ after }) => toLicenseCells(tenantId, after)),
     placed: rowsOf(plan.licenses, isOnlyPlaced, ({ after }) => toPlacementCells(tenantId, after)),
   };
-  const changes = await runYielding(toChanges(plan));
-  const range = changes.length === 0 ? undefined : await allocateChangeNumbers(tx, changes.length);
-  const entries = new RowSource(range === undefined ? [] : toChangeRows(tenantId, changes, range, origin));
+  const { count, touchedIds } = await runYielding(summarizeChanges(plan));
+  const range = count === 0 ? undefined : await allocateChangeNumbers(tx, count);
+  const entries = new RowSource(range === undefined ? [] : toChangeRows(tenantId, toChanges(plan), range, origin));
   // Licenses have foreign keys to companies.
   const next = [licenses.created, entries];
   await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, next);
@@ -78,7 +78,7 @@ export async function savePlannedRows(
   await updateRows(tx, 'companies', {
     keys: KEYS,
     columns: { tenant_id: 'uuid', id: 'uuid' },
-    rows: toTouchedRows(tenantId, plan.companies, changes),
+    rows: touchedIds.map((id) => [tenantId, id]),
     alsoSet: TOUCHED_COMPANY,
     next,
   });
@@ -105,23 +105,6 @@ export async function savePlannedRows(
   );
   await insertRows(tx, 'changes', CHANGE_COLUMNS, entries);
   return range;
-}
-
-/** Companies that do not change themselves but have a license that changes, arrives or departs. */
-function* toTouchedRows(
-  tenantId: string,
-  companies: readonly CompanyStep[],
-  changes: readonly CompanyFeedChange[],
-): Generator<Cell[]> {
-  const seen = new Set<string | null>(companies.map(({ after }) => after.id));
-  for (const { licenseId, companyId, fromCompanyId } of changes) {
-    if (licenseId === null) continue;
-    for (const id of [companyId, fromCompanyId]) {
-      if (id === null || seen.has(id)) continue;
-      seen.add(id);
-      yield [tenantId, id];
-    }
-  }
 }
 
 /** A plan without steps, for rows that a user's request writes. */
@@ -179,14 +162,15 @@ export async function recordChanges(
 
 function* toChangeRows(
   tenantId: string,
-  changes: readonly CompanyFeedChange[],
+  changes: Iterable<CompanyFeedChange>,
   { first }: ChangeRange,
   { actor, runId }: ChangeOrigin,
 ): Generator<Cell[]> {
-  for (const [index, change] of changes.entries()) {
+  let seq = first;
+  for (const change of changes) {
     yield [
       tenantId,
-      first + index,
+      seq,
       change.kind,
       change.reason,
       change.companyId,
@@ -197,5 +181,6 @@ function* toChangeRows(
       actor,
       runId,
     ];
+    seq += 1;
   }
 }
