@@ -1564,7 +1564,7 @@ export interface components {
             checked_datetime: string | null;
             /**
              * Format: date-time
-             * @description When a sync or a license lookup last used it.
+             * @description When a sync or a license lookup last logged in with it. Syncs that use a list of the state from the last minutes do not log in.
              * @example 2026-11-24T08:15:30.000Z
              */
             last_used_datetime: string | null;

@@ -46,12 +46,23 @@ function toHoldSeconds(refusals: number, ageSeconds: number): number {
   return Math.max(0, hold - Math.max(0, ageSeconds));
 }
 
-interface Counted {
+interface SavedAttempt extends Omit<RememberedRefusal, 'refusal' | 'refusedAt'> {
   readonly keyHash: Buffer;
   readonly refusals: number;
+  readonly refusal: RememberedRefusal['refusal'] | null;
+  readonly refusedAt: Date | null;
   readonly ageSeconds: number | null;
   readonly isAccepted: boolean;
+  /** Whether the refusal is later than the filter's `since`. */
+  readonly isLater: boolean;
 }
+
+const REFUSAL_COLUMNS = [
+  'refusal',
+  'refused_text as refusedText',
+  'upstream_text as upstreamText',
+  'refused_datetime as refusedAt',
+] as const;
 
 /** Which refusals within the last day prevent a login. */
 export interface RefusalFilter {
@@ -75,17 +86,20 @@ export async function claimLogin(
     .select([
       'key_hash as keyHash',
       'refusals',
+      ...REFUSAL_COLUMNS,
       sql<number | null>`extract(epoch from clock_timestamp() - refused_datetime)::float8`.as('ageSeconds'),
       sql<boolean>`accepted_datetime is not null`.as('isAccepted'),
+      sql<boolean>`coalesce(refused_datetime > ${filter.since}::timestamptz, true)`.as('isLater'),
     ])
-    .where('key_hash', 'in', [...account, ...login])
-    .$castTo<Counted>()
+    .where('key_hash', 'in', [...account, ...login, ...filter.hashes])
+    .orderBy('refused_datetime', 'desc')
+    .$castTo<SavedAttempt>()
     .execute();
-  // Read after the counts: a refusal that is saved in between changes the count, so that the claim below fails.
-  const remembered = await findRefusal(tx, filter);
-  if (remembered !== undefined) return { kind: 'refused', ...remembered };
+  const isOf = (hashes: readonly Buffer[], { keyHash }: SavedAttempt): boolean =>
+    hashes.some((hash) => hash.equals(keyHash));
   const recent = rows.filter(({ ageSeconds }) => ageSeconds !== null && ageSeconds < MEMORY_SECONDS);
-  const isOf = (hashes: KeyHashes, { keyHash }: Counted): boolean => hashes.some((hash) => hash.equals(keyHash));
+  const remembered = recent.find((row) => row.refusal !== null && row.isLater && isOf(filter.hashes, row));
+  if (remembered !== undefined) return { kind: 'refused', ...(remembered as RememberedRefusal) };
   // A login that BioTrack once accepted is no guess: only its own refusals count, not those of other passwords.
   const wasAccepted = wasValid || rows.some((row) => isOf(login, row) && row.isAccepted);
   const counted = recent.filter((row) => isOf(wasAccepted ? login : account, row));
@@ -127,12 +141,7 @@ export async function claimLogin(
 export function findRefusal(tx: Tx, { hashes, since }: RefusalFilter): Promise<RememberedRefusal | undefined> {
   return tx
     .selectFrom('login_attempts')
-    .select([
-      'refusal',
-      'refused_text as refusedText',
-      'upstream_text as upstreamText',
-      'refused_datetime as refusedAt',
-    ])
+    .select(REFUSAL_COLUMNS)
     .where('key_hash', 'in', [...hashes])
     .where('refusal', 'is not', null)
     .where('refused_datetime', '>', memoryStart)

@@ -6,7 +6,7 @@ import {
   type LoginVerdict,
   mayHaveCheckedLogin,
 } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutEffect } from '../../db/database.js';
+import { type Db, type Tx, withoutEffect, withTenant } from '../../db/database.js';
 import type { SingleFlight } from '../../domain/single-flight.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi } from '../ubi/index.js';
@@ -98,7 +98,7 @@ export async function claimAccount(
   const filter = { hashes: isForced || isSaved ? keys.login : keys.ofTenant, since };
   for (const end = performance.now() + MAX_WAIT_MS; performance.now() < end; ) {
     signal?.throwIfAborted();
-    const claim = await inTenant(db, tenant.id, async (tx) => {
+    const claim = await withTenant(db, tenant.id, async (tx) => {
       const claimed = await claimLogin(tx, keys, filter, wasValid);
       if (claimed.kind === 'claimed') await check?.(tx);
       return claimed;

@@ -204,13 +204,15 @@ export async function updateCredentialRow(
     .executeTakeFirstOrThrow();
 }
 
-export async function saveLastUsed(tx: Tx, id: string): Promise<void> {
-  await tx
+/** Undefined if the credential was deleted. */
+export const saveLastUsed = (tx: Tx, id: string): Promise<Credential | undefined> =>
+  tx
     .updateTable('credentials')
     .set((eb) => ({ last_used_datetime: eb.fn<Date>('now') }))
     .where('id', '=', id)
-    .execute();
-}
+    .returning(COLUMNS)
+    .$castTo<Credential>()
+    .executeTakeFirst();
 
 export async function deleteCredentialRow(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('credentials').where('id', '=', id).execute();

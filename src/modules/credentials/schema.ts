@@ -108,7 +108,12 @@ export const CredentialSchema = Named(
       ResponseText({ description: 'What to do about the status; null for `valid`. Text for users.' }),
     ),
     checked_datetime: Nullable(Datetime({ description: 'When BioTrack last accepted or rejected it.' })),
-    last_used_datetime: Nullable(Datetime({ description: 'When a sync or a license lookup last used it.' })),
+    last_used_datetime: Nullable(
+      Datetime({
+        description:
+          'When a sync or a license lookup last logged in with it. Syncs that use a list of the state from the last minutes do not log in.',
+      }),
+    ),
     etag: ResponseText({ description: 'The current ETag, for If-Match.', examples: ['"1"'] }),
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),

@@ -6,7 +6,7 @@ import { releaseLogin } from './login-attempt-repository.js';
 import { getOriginId, toLoginKeys } from './login-keys.js';
 import type { LoginResult, RefusalResult } from './login-result.js';
 import { recordLogin } from './record-login.js';
-import { isRefusal, LoginRefusedError, REFUSALS, requireUnchanged, type UsableCredential } from './use-credential.js';
+import { isRefusal, LoginRefusedError, REFUSALS, type UsableCredential, useUnchanged } from './use-credential.js';
 
 /**
  * Logs in. A refusal of the login, also by a later call of the session, is saved in the credential before it is thrown.
@@ -56,7 +56,7 @@ async function sendLogin<T>(
   const { tenant, login } = usable;
   const keys = toLoginKeys(ports, tenant, login);
   const attempt = { tenant, login, wasValid: true, isForced: false, isSaved: true, signal };
-  const claim = await claimAccount(db, attempt, keys, (tx) => requireUnchanged(tx, ports, usable));
+  const claim = await claimAccount(db, attempt, keys, (tx) => useUnchanged(tx, ports, usable));
   if (claim.kind !== 'claimed') throw await recordRefusal(db, ports, usable, claim);
   const { lease } = claim;
   const sent = await releaseUnless(db, attempt, lease, () =>

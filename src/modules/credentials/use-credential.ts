@@ -1,8 +1,8 @@
 import type { BiotrackLogin } from '../../biotrack/index.js';
-import { type Db, type Tx, withoutEffect } from '../../db/database.js';
+import { type Db, type Tx, withoutEffect, withTenant } from '../../db/database.js';
 import type { ServiceError } from '../../domain/service-error.js';
 import { inTenant, type Tenant } from '../tenants/index.js';
-import { requireUbi } from '../ubi/index.js';
+import { requireTenantWithUbi } from '../ubi/index.js';
 import {
   type Candidates,
   type ChosenCredential,
@@ -15,7 +15,7 @@ import { attemptLogin } from './login-attempt.js';
 import { type LoginResult, type RefusalResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
 import { recordLogin } from './record-login.js';
 import { toNoLoginError } from './remediation.js';
-import { type Credential, findCredential, isUsable, saveLastUsed } from './repository.js';
+import { type Credential, isUsable, saveLastUsed } from './repository.js';
 import { openPassword } from './sealing.js';
 import type { CredentialPorts } from './service.js';
 
@@ -94,11 +94,9 @@ const choose = (
   find: (tx: Tx, tenant: Tenant) => Promise<ChosenCredential>,
 ): Promise<TenantChoice> =>
   withoutEffect(() =>
-    inTenant(db, tenantId, async (tx, tenant) => {
-      const { ubiKey } = await requireUbi(tx, tenantId);
-      const chosen = await find(tx, tenant);
-      await saveLastUsed(tx, chosen.credential.id);
-      return { ...chosen, tenant, ubiKey };
+    withTenant(db, tenantId, async (tx) => {
+      const { tenant, ubiKey } = await requireTenantWithUbi(tx, tenantId);
+      return { ...(await find(tx, tenant)), tenant, ubiKey };
     }),
   );
 
@@ -118,7 +116,7 @@ async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: Tena
 
 async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promise<LoginResult> {
   const { tenant, login, credential } = usable;
-  const now = await inTenant(db, tenant.id, (tx) => requireUnchanged(tx, ports, usable));
+  const now = await inTenant(db, tenant.id, (tx) => useUnchanged(tx, ports, usable));
   if (now.status === 'valid') return { kind: 'valid' };
   const attempted = await attemptLogin(db, ports, {
     tenant,
@@ -131,13 +129,16 @@ async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promis
   return result;
 }
 
-/** @throws ServiceError `setup_incomplete` if the credential was refused, changed or deleted since it was chosen */
-export async function requireUnchanged(
+/**
+ * Records that a login is about to be sent.
+ * @throws ServiceError `setup_incomplete` if the credential was refused, changed or deleted since it was chosen
+ */
+export async function useUnchanged(
   tx: Tx,
   ports: OpenPorts,
   { tenant, credential }: UsableCredential,
 ): Promise<Credential> {
-  const now = await findCredential(tx, credential.id);
+  const now = await saveLastUsed(tx, credential.id);
   if (now !== undefined && now.secretVersion === credential.secretVersion && isUsable(now)) return now;
   const states = now === undefined ? [] : [toCandidate(ports, tenant, now).state];
   throw toNoLoginError(tenant.id, states, (now && toStatusDetail(now)) ?? CHANGED);

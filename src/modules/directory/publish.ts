@@ -122,7 +122,7 @@ async function tryPublish(
     const directory = await lock(tx);
     if (isNewer(directory, options)) return toSuperseded(directory);
     if (known.version !== undefined && known.version !== directory.version) return undefined;
-    const published = await selectPublished(tx, directory.id);
+    const published = directory.isNew ? [] : await selectPublished(tx, directory.id);
     const absences = toAbsences(list, directory.illegible);
     const comparison = await runYielding(compareWithPublished(licenses, published, absences));
     const isShrinkAccepted = requireBelievable(comparison, licenses, directory, options);
@@ -146,8 +146,7 @@ async function tryPublish(
       warnings: toWarnings(list, directory, options, kept.length),
     });
     if (notCovered + kept.length > 0) return { directory: saved, isSuperseded: false };
-    const isFirst = published.length === 0;
-    const listed = isFirst ? licenses : await addLastUbis(tx, directory.id, licenses);
+    const listed = directory.isNew ? licenses : await addLastUbis(tx, directory.id, licenses);
     return { directory: saved, isSuperseded: false, licenses: listed };
   });
 }

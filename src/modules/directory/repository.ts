@@ -107,6 +107,8 @@ export async function takeRequestNumber(db: Db): Promise<number> {
 export interface LockedDirectory extends Directory {
   /** Of the published lists. */
   readonly illegible: IllegibleRows;
+  /** Created by this transaction, so that nothing is published. */
+  readonly isNew: boolean;
 }
 
 const LOCKED_COLUMNS = [
@@ -118,14 +120,16 @@ const LOCKED_COLUMNS = [
 export async function lockDirectory(tx: OperatorTx, state: string, environment: Environment): Promise<LockedDirectory> {
   const lock = selectDirectory(tx, state, environment).clearSelect().select(LOCKED_COLUMNS).forUpdate();
   const present = await lock.executeTakeFirst();
-  if (present !== undefined) return present;
+  if (present !== undefined) return { ...present, isNew: false };
   const created = await tx
     .insertInto('directories')
     .values({ state, environment })
     .onConflict((conflict) => conflict.doNothing())
     .returning(LOCKED_COLUMNS)
     .executeTakeFirst();
-  return created ?? lock.executeTakeFirstOrThrow();
+  return created === undefined
+    ? { ...(await lock.executeTakeFirstOrThrow()), isNew: false }
+    : { ...created, isNew: true };
 }
 
 export async function selectPublished(tx: OperatorTx, directoryId: number): Promise<PublishedLicense[]> {

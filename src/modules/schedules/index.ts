@@ -1,10 +1,9 @@
-export { findSchedule, type Schedule } from './repository.js';
+export { findSchedule, type Schedule, scheduleNextRun } from './repository.js';
 export { registerSchedulesRoutes } from './routes.js';
 export {
   ensureSchedule,
   recordRunFailure,
   resumeAfterFix,
-  scheduleNextRun,
   startDueSchedules,
   toResumeDetail,
 } from './service.js';

@@ -37,11 +37,18 @@ const selectCompanyCreatingLicense = (tx: Tx) =>
     .limit(1);
 
 /**
- * Creates the schedule, or schedules the next run and clears failures. Returns false if the tenant has no license that creates
+ * Creates the schedule, or schedules the next run and clears failures: for a successful run. Deletes it if the tenant has no license that creates
  * companies: only tenants with one are synced on a schedule.
  */
-export async function saveScheduled(tx: Tx, tenantId: string, inSeconds: number): Promise<boolean> {
-  const { numInsertedOrUpdatedRows = 0n } = await tx
+export async function scheduleNextRun(tx: Tx, tenantId: string, inSeconds: number): Promise<void> {
+  await tx
+    .with('deleted', (builder) =>
+      builder
+        .deleteFrom('schedules')
+        .where('tenant_id', '=', tenantId)
+        .where((eb) => eb.not(eb.exists(selectCompanyCreatingLicense(tx))))
+        .returning('tenant_id'),
+    )
     .insertInto('schedules')
     .columns(['tenant_id', 'next_datetime', 'failures'])
     .expression(
@@ -62,8 +69,7 @@ export async function saveScheduled(tx: Tx, tenantId: string, inSeconds: number)
         updated_datetime: sql<Date>`now()`,
       })),
     )
-    .executeTakeFirstOrThrow();
-  return numInsertedOrUpdatedRows > 0n;
+    .execute();
 }
 
 /** Makes the next run due now. */

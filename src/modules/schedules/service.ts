@@ -13,7 +13,7 @@ import {
   saveDueNow,
   savePaused,
   saveResumed,
-  saveScheduled,
+  scheduleNextRun,
   selectDueTenants,
 } from './repository.js';
 
@@ -37,11 +37,6 @@ const TROUBLE_SECONDS = 15 * 60;
 /** After this many consecutive failures, the schedule is paused and tries only once a day. */
 const FAILURES_TO_PAUSE = 3;
 const PAUSED_SECONDS = 24 * 60 * 60;
-
-/** Schedules the next run and clears failures. Call after a successful run. */
-export async function scheduleNextRun(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
-  if (!(await saveScheduled(tx, tenantId, intervalSeconds))) await deleteSchedule(tx, tenantId);
-}
 
 /** Creates the schedule when the tenant's first license that creates companies is added. */
 export async function ensureSchedule(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {

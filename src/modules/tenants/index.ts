@@ -3,6 +3,7 @@ export {
   findTenant,
   insertTenant,
   lockTenantRowIfFree,
+  selectTenant,
   selectTenants,
   type Tenant,
   tenantExists,

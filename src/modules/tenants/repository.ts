@@ -17,27 +17,28 @@ export interface Tenant {
 }
 
 const COLUMNS = [
-  'tenant_id as id',
-  'name',
-  'state',
-  'environment',
-  'first_synced_datetime as firstSyncedAt',
-  'inputs_revision as inputsRevision',
-  'version',
-  'inserted_datetime as insertedAt',
-  'updated_datetime as updatedAt',
+  'tenants.tenant_id as id',
+  'tenants.name',
+  'tenants.state',
+  'tenants.environment',
+  'tenants.first_synced_datetime as firstSyncedAt',
+  'tenants.inputs_revision as inputsRevision',
+  'tenants.version',
+  'tenants.inserted_datetime as insertedAt',
+  'tenants.updated_datetime as updatedAt',
 ] as const;
 
-export const findTenant = (tx: Tx): Promise<Tenant | undefined> =>
-  tx.selectFrom('tenants').select(COLUMNS).executeTakeFirst();
+export const selectTenant = (tx: Tx) => tx.selectFrom('tenants').select(COLUMNS);
+
+export const findTenant = (tx: Tx): Promise<Tenant | undefined> => selectTenant(tx).executeTakeFirst();
 
 /** Locks the tenant against changes until the transaction ends. Other transactions can still insert rows that reference it. */
 export const lockTenantRow = (tx: Tx): Promise<Tenant | undefined> =>
-  tx.selectFrom('tenants').select(COLUMNS).forNoKeyUpdate().executeTakeFirst();
+  selectTenant(tx).forNoKeyUpdate().executeTakeFirst();
 
 /** Undefined also if another transaction holds the lock. */
 export const lockTenantRowIfFree = (tx: Tx): Promise<Tenant | undefined> =>
-  tx.selectFrom('tenants').select(COLUMNS).forNoKeyUpdate().skipLocked().executeTakeFirst();
+  selectTenant(tx).forNoKeyUpdate().skipLocked().executeTakeFirst();
 
 /** Undefined if a concurrent request inserted the tenant first. */
 export function insertTenant(

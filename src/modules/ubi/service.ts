@@ -1,11 +1,11 @@
 import type { Db, Tx } from '../../db/database.js';
 import { toUbiKey } from '../../domain/key.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
-import { ServiceError } from '../../domain/service-error.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import { setupIncomplete } from '../../domain/setup.js';
 import { findDirectory, findKeyUse } from '../directory/index.js';
 import { resumeAfterFix } from '../schedules/index.js';
-import { inLockedTenant, inTenant, type ResetVerification, type Tenant } from '../tenants/index.js';
+import { inLockedTenant, inTenant, type ResetVerification, selectTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, loadUbiChangeEffect, saveUbi, type Ubi, updateUbiStatus } from './repository.js';
 
 export interface UbiPorts {
@@ -91,9 +91,26 @@ export const getUbi = (db: Db, tenantId: string): Promise<Ubi> =>
 /** @throws ServiceError `setup_incomplete` */
 export async function requireUbi(tx: Tx, tenantId: string): Promise<Ubi> {
   const ubi = await findUbi(tx);
-  if (ubi === undefined) throw setupIncomplete(tenantId, 'ubi', "Set the tenant's UBI first.");
+  if (ubi === undefined) throw noUbi(tenantId);
   return ubi;
 }
+
+/** The tenant and its UBI. @throws ServiceError `not_found`, `setup_incomplete` */
+export async function requireTenantWithUbi(
+  tx: Tx,
+  tenantId: string,
+): Promise<{ readonly tenant: Tenant; readonly ubiKey: string }> {
+  const row = await selectTenant(tx)
+    .leftJoin('ubis', 'ubis.tenant_id', 'tenants.tenant_id')
+    .select('ubis.ubi_key as ubiKey')
+    .executeTakeFirst();
+  if (row === undefined) throw notFound('tenant');
+  const { ubiKey, ...tenant } = row;
+  if (ubiKey === null) throw noUbi(tenantId);
+  return { tenant, ubiKey };
+}
+
+const noUbi = (tenantId: string): ServiceError => setupIncomplete(tenantId, 'ubi', "Set the tenant's UBI first.");
 
 /**
  * Saves whether BioTrack recognized the UBI at a login. A refusal does not override an earlier successful login, because
