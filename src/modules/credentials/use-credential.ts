@@ -78,7 +78,7 @@ export function openLogin(db: Db, ports: UsePorts, choice: TenantChoice): Promis
   });
 }
 
-/** Both for a request. */
+/** Chooses and opens the login of a request. */
 export const getUsableCredential = async (
   db: Db,
   ports: UsePorts,

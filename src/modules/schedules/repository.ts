@@ -37,8 +37,8 @@ const selectCompanyCreatingLicense = (tx: Tx) =>
     .limit(1);
 
 /**
- * Creates the schedule, or schedules the next run and clears failures: for a successful run. Deletes it if the tenant has no license that creates
- * companies: only tenants with one are synced on a schedule.
+ * Creates the schedule, or schedules the next run and clears failures. Deletes the schedule if the tenant has no license that
+ * creates companies: only tenants with one are synced on a schedule.
  */
 export async function scheduleNextRun(tx: Tx, tenantId: string, inSeconds: number): Promise<void> {
   await tx

@@ -1,7 +1,7 @@
 /** Another large plan is being made in this process; the run waits in the queue, so that smaller ones pass by. */
 export class LargePlanBusyError extends Error {}
 
-/** A plan of this many listed licenses takes seconds and a hundred megabytes. */
+/** Above the size of any real state's list, whose plan takes well under a second. */
 export const LARGE_PLAN_LICENSES = 20_000;
 
 /** Lets one large plan at a time be in memory in this process. */
