@@ -1,14 +1,8 @@
-export { DirectoryBusyError } from './pending-refresh.js';
-export { ListShrunkError } from './publish.js';
 export {
-  acceptRefusedList,
   countListed,
-  type Directory,
   type DirectoryChanges,
   type DirectoryEntry,
   type FormerOwner,
-  findDirectory,
-  findDirectorySummary,
   findKeyUse,
   selectAcceptedRemovals,
   selectChangesSince,
@@ -16,6 +10,14 @@ export {
   selectLicensesOfUbi,
   selectListedLicenses,
   selectListings,
+} from './listing-repository.js';
+export { DirectoryBusyError } from './pending-refresh.js';
+export { ListShrunkError } from './publish.js';
+export {
+  acceptRefusedList,
+  type Directory,
+  findDirectory,
+  findDirectorySummary,
   selectRefusedKeys,
 } from './repository.js';
 export { createDirectoryService, type DirectoryRequest, type DirectoryService } from './service.js';

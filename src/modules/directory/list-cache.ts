@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Tx } from '../../db/database.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
-import { type Directory, selectListedLicenses } from './repository.js';
+import { selectListedLicenses } from './listing-repository.js';
+import type { Directory } from './repository.js';
 
 /** Caches complete lists between the syncs of several tenants of a state, or of one tenant. */
 export interface ListCache {

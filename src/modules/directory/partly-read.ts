@@ -9,7 +9,7 @@ import {
   type Vendor,
 } from '../../domain/vendor.js';
 import { filterMapYielding, forEachYielding, type Yielding } from '../../domain/yielding.js';
-import type { DirectoryEntry } from './repository.js';
+import type { DirectoryEntry } from './listing-repository.js';
 
 export interface ResolvedRows {
   readonly vendors: readonly Vendor[];

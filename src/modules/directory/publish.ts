@@ -11,23 +11,25 @@ import { collateYielding } from '../../mapping/index.js';
 import { TRUSTED_SECONDS } from './checksum.js';
 import type { IllegibleRows, StateList } from './fetch-list.js';
 import { toFingerprint } from './fingerprint.js';
+import {
+  addLastUbis,
+  type DirectoryEntry,
+  savePublication,
+  selectListings,
+  selectPublished,
+  selectTransporters,
+} from './listing-repository.js';
 import { resolvePartlyRead, toPartlyReadKeys } from './partly-read.js';
 import { type Absences, type Comparison, compareWithPublished, type PublishedLicense } from './publication.js';
 import {
-  addLastUbis,
   type Directory,
-  type DirectoryEntry,
   findDirectory,
   type ListRefusal,
   type LockedDirectory,
   lockDirectory,
   saveIdenticalList,
   saveListRefusal,
-  savePublication,
   saveRefresh,
-  selectListings,
-  selectPublished,
-  selectTransporters,
 } from './repository.js';
 
 /**
