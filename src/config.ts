@@ -95,7 +95,11 @@ const VARIABLES = {
     whenUnset: '`http://HOST:PORT`',
     isBare: true,
   }),
-  ROLE: oneOf(PROCESS_ROLES, 'all', 'What this process runs: the API, the sync worker, or both.'),
+  ROLE: oneOf(
+    PROCESS_ROLES,
+    'all',
+    'What this process runs: the API, the sync worker, or both, with the worker as a second process.',
+  ),
   VAULT_KEYSET_FILE: text('File with the keys that encrypt BioTrack passwords. Required with `DATABASE_URL`.', {
     whenUnset: 'local mode creates a keyset',
   }),

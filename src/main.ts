@@ -1,8 +1,10 @@
+import { type ChildProcess, fork } from 'node:child_process';
 import process from 'node:process';
 import closeWithGrace from 'close-with-grace';
 import { ConfigError, readEnv } from './config.js';
+import type { Running } from './serve.js';
 
-// The only file that uses the process: arguments, environment, signals, streams and the exit code.
+// The only file that uses the process: arguments, environment, signals, streams, child processes and the exit code.
 
 const USAGE = `Usage: node dist/main.js [command]
 
@@ -31,7 +33,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     // Before the import, so that configuration errors appear at once.
     const environment = readEnv(process.env);
     const { serve } = await import('./serve.js');
-    stopOnSignal(await serve(environment, print));
+    const running = await serve(environment, { print, forkWorker });
+    const stop = stopOnSignal(running);
+    if (process.channel !== undefined) answerParent(running, stop);
   },
   async migrate() {
     const { migrateConfigured } = await import('./operate.js');
@@ -78,12 +82,44 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/** Stops gracefully on the first SIGINT or SIGTERM; exits at once on the second, or after SHUTDOWN_MS. */
-function stopOnSignal(running: { stop(): Promise<void> }): void {
-  closeWithGrace({ delay: SHUTDOWN_MS, logger: false }, async ({ err }) => {
+/**
+ * The heap of several complete plans of 100,000 licenses. Without a limit, V8 takes much of a large machine's memory before
+ * it collects the plans of the past. `NODE_OPTIONS` overrides it.
+ */
+const WORKER_HEAP_MB = 1_024;
+
+/**
+ * Starts the process that executes runs if this one serves requests.
+ * @param variables - in addition to the environment of this process
+ * @param output - file descriptor for its log; standard output by default
+ */
+function forkWorker(variables: Readonly<Record<string, string>>, output?: number): ChildProcess {
+  const options = `--max-old-space-size=${WORKER_HEAP_MB} ${process.env.NODE_OPTIONS ?? ''}`;
+  return fork(process.argv[1] as string, ['serve'], {
+    env: { ...process.env, ...variables, ROLE: 'worker', METRICS_PORT: '0', NODE_OPTIONS: options },
+    stdio: ['ignore', output ?? 'inherit', 'inherit', 'ipc'],
+    // Ctrl-C reaches this process only, which then stops the other.
+    detached: true,
+  });
+}
+
+/** In the process that executes runs: sends metrics when asked, and stops when the parent closes the channel or ends. */
+function answerParent({ metrics }: Running, stop: () => void): void {
+  process.on('message', async () => process.send?.(await metrics.collect()));
+  process.on('disconnect', stop);
+  if (!process.connected) stop();
+}
+
+/**
+ * Stops gracefully on the first SIGINT or SIGTERM; exits at once on the second, or after SHUTDOWN_MS.
+ * @returns a function that does the same
+ */
+function stopOnSignal(running: { stop(): Promise<void> }): () => void {
+  const { close } = closeWithGrace({ delay: SHUTDOWN_MS, logger: false }, async ({ err }) => {
     if (err !== undefined) printError(err.stack ?? String(err));
     await running.stop();
   });
+  return close;
 }
 
 const [name = 'serve', ...args] = process.argv.slice(2);

@@ -1,11 +1,13 @@
+import type { ChildProcess } from 'node:child_process';
+import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import pino from 'pino';
-import { parseStates } from './biotrack/index.js';
 import { type Config, ConfigError, type readEnv } from './config.js';
 import { readKeyset, readStates, readTokenOptions } from './configured-files.js';
 import { withTenant } from './db/database.js';
 import { listPendingMigrations, MigrationHistoryError, migrate } from './db/migrate.js';
 import { toSqlState } from './db/sqlstate.js';
+import type { Log } from './domain/log-event.js';
 import { Secret } from './domain/secret.js';
 import {
   EmbeddedPostgresError,
@@ -21,26 +23,34 @@ import {
 import { MIGRATIONS } from './migrations.js';
 import { authenticateApiKey, createApiKey } from './modules/api-keys/index.js';
 import { insertTenant } from './modules/tenants/index.js';
-import { MetricsPortError, type Service, startService } from './service.js';
+import { MetricsPortError, type Service, type ServiceOptions, startService } from './service.js';
 import { createLogger } from './telemetry/index.js';
-import { createKeysetFile, parseKeyset } from './vault/index.js';
+import { createKeysetFile } from './vault/index.js';
+import { superviseWorker, type WorkerProcess } from './worker-process.js';
 
 type Environment = ReturnType<typeof readEnv>;
 
-export interface Running {
-  stop(): Promise<void>;
+export type Running = Pick<Service, 'metrics' | 'stop'>;
+
+export interface ServeOptions {
+  readonly print: (line: string) => void;
+  /**
+   * Starts this program once more, with `ROLE=worker` and further variables.
+   * @param output - file descriptor for its log; standard output by default
+   */
+  readonly forkWorker: (variables: Readonly<Record<string, string>>, output?: number) => ChildProcess;
 }
 
 /**
  * Starts the service with the configured database, or in local mode without one.
  * @throws ConfigError for everything that the operator can fix
  */
-export async function serve(environment: Environment, print: (line: string) => void): Promise<Running> {
+export async function serve(environment: Environment, options: ServeOptions): Promise<Running> {
   const { databaseUrl, databaseDirectUrl } = environment.secrets;
   try {
     if (databaseUrl === undefined || databaseDirectUrl === undefined)
-      return await serveLocally(environment.config, print);
-    return await serveConfigured(environment, databaseUrl, databaseDirectUrl);
+      return await serveLocally(environment.config, options);
+    return await serveConfigured(environment, databaseUrl, databaseDirectUrl, options);
   } catch (error) {
     throw toConfigError(error) ?? error;
   }
@@ -68,6 +78,7 @@ async function serveConfigured(
   { config, secrets: { proxy } }: Environment,
   databaseUrl: Secret,
   databaseDirectUrl: Secret,
+  { forkWorker }: ServeOptions,
 ): Promise<Running> {
   const keyset = await readKeyset(config);
   const states = await readStates(config);
@@ -75,7 +86,26 @@ async function serveConfigured(
   await requireMigrated(databaseDirectUrl);
   const publicUrl = (config.publicUrl ?? `http://${toHost(config.host)}:${config.port}`).replace(/\/$/, '');
   const logger = createLogger(config.logLevel);
-  return startService({ config, publicUrl, databaseUrl, databaseDirectUrl, states, proxy, keyset, tokens, logger });
+  const options = { config, publicUrl, databaseUrl, databaseDirectUrl, states, proxy, keyset, tokens, logger };
+  return config.role === 'all' ? startWithWorker(options, () => forkWorker({})) : startService(options);
+}
+
+/** The API in this process, runs in another one. */
+async function startWithWorker(options: ServiceOptions, fork: () => ChildProcess): Promise<Service> {
+  const log: Log = options.logger;
+  let worker: WorkerProcess | undefined;
+  const service = await startService({
+    ...options,
+    config: { ...options.config, role: 'api' },
+    readWorkerMetrics: () => worker?.readMetrics(),
+  });
+  worker = superviseWorker(fork, ({ code, signal }) =>
+    log.error({ event: 'worker.exited', 'process.ending': signal ?? code }),
+  );
+  const stop = async (): Promise<void> => {
+    await Promise.all([worker?.stop(), service.stop()]);
+  };
+  return { ...service, stop };
 }
 
 /** A configured service does not migrate on start, because several processes share the database. */
@@ -90,7 +120,7 @@ async function requireMigrated(url: Secret): Promise<void> {
   throw new ConfigError(`DATABASE_URL: the database has ${pending.length} pending migrations; run "npm run migrate"`);
 }
 
-async function serveLocally(config: Config, print: (line: string) => void): Promise<Running> {
+async function serveLocally(config: Config, { print, forkWorker }: ServeOptions): Promise<Running> {
   const { dataDir, host } = config;
   const local = await startLocal({ dataDir, print, createKeysetFile: () => createKeysetFile('local') });
   try {
@@ -99,22 +129,35 @@ async function serveLocally(config: Config, print: (line: string) => void): Prom
     const publicUrl = (config.publicUrl ?? `http://${toHost(host)}:${port}`).replace(/\/$/, '');
     const url = new Secret(local.databaseUrl);
     const logFile = join(dataDir, 'service.log');
-    const service = await startService({
+    const files = {
+      statesFile: config.statesFile ?? local.files.statesFile,
+      vaultKeysetFile: config.vaultKeysetFile ?? local.files.vaultKeysetFile,
+    };
+    const output = openSync(logFile, 'a');
+    const options = {
       config: { ...config, port },
       publicUrl,
       databaseUrl: url,
       databaseDirectUrl: url,
-      states: config.statesFile === undefined ? parseStates(local.states) : await readStates(config),
-      keyset: config.vaultKeysetFile === undefined ? parseKeyset(local.keysetFile) : await readKeyset(config),
+      states: await readStates(files),
+      keyset: await readKeyset(files),
       tokens: await readTokenOptions(config),
       // A file, because the terminal shows the banner.
       logger: createLogger(config.logLevel, pino.destination({ dest: logFile, mkdir: true, sync: true })),
       // Another local service may use the port.
       areMetricsOptional: true,
-    });
+    };
+    const variables = {
+      DATABASE_URL: local.databaseUrl,
+      PORT: String(port),
+      BIOTRACK_STATES_FILE: files.statesFile,
+      VAULT_KEYSET_FILE: files.vaultKeysetFile,
+    };
+    const service = await startWithWorker(options, () => forkWorker(variables, output));
     const file = await prepareDemo(config, publicUrl, local, service);
     print(toBanner(file, await saveLocalFile(dataDir, file), logFile));
     return {
+      metrics: service.metrics,
       async stop() {
         await service.stop();
         await local.stop();

@@ -40,7 +40,13 @@ import {
   startDueRuns,
   sweepAbandonedRuns,
 } from './modules/syncs/index.js';
-import { createMetrics, listenForMetrics, type Metrics, type MetricsListener } from './telemetry/index.js';
+import {
+  createMetrics,
+  listenForMetrics,
+  type Metrics,
+  type MetricsJson,
+  type MetricsListener,
+} from './telemetry/index.js';
 import { createVault, type Keyset } from './vault/index.js';
 
 export interface ServiceOptions {
@@ -75,6 +81,8 @@ export interface ServiceOptions {
   };
   /** Plans of at least this many listed licenses are made one at a time. Tests use smaller ones. Default: `LARGE_PLAN_LICENSES`. */
   readonly largePlanLicenses?: number | undefined;
+  /** The metrics of the process that executes runs, if this one does not. */
+  readonly readWorkerMetrics?: () => Promise<MetricsJson | undefined> | undefined;
   /** Start without metrics when their port is in use. Default: throw MetricsPortError. */
   readonly areMetricsOptional?: boolean;
   readonly logger: FastifyBaseLogger;
@@ -107,7 +115,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     onEvent: (event) => reportDatabaseEvent(metrics, log, event),
     ...(databaseSilenceMs === undefined ? {} : { silenceMs: databaseSilenceMs }),
   });
-  const metrics = createMetrics({ measure: () => measureDatabase(db), readPool: () => readPoolUsage(db) });
+  const metrics = createMetrics({
+    measure: () => measureDatabase(db),
+    readPool: () => readPoolUsage(db),
+    readWorker: options.readWorkerMetrics,
+  });
   const biotrack = createBiotrack({
     ...timing,
     states: options.states,

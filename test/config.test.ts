@@ -369,7 +369,8 @@ t.test('an invalid file or database stops the start', async (t) => {
   for (const [name, what, change] of wrong) {
     const startedAt = Date.now();
     const said: string[] = [];
-    const started = serve(readEnv({ ...right, ...change }), (line) => said.push(line));
+    const forkWorker = (): never => t.fail('no process is started') as never;
+    const started = serve(readEnv({ ...right, ...change }), { print: (line) => said.push(line), forkWorker });
     const error = await started.then(
       async (running) => {
         await running.stop();

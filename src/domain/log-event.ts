@@ -8,6 +8,8 @@ export const LOG_EVENTS = [
   'run.finished',
   'runs.requeued',
   'worker.failed',
+  /** The process that executes runs ended by itself; another one is started. */
+  'worker.exited',
   'metrics.unavailable',
   'idempotency.response_not_saved',
   'database.connection_lost',

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Simulator, startSimulator } from '../simulator/index.js';
 import { startEmbeddedPostgres } from './postgres.js';
@@ -13,9 +13,8 @@ export interface LocalOptions {
 
 export interface Local {
   readonly databaseUrl: string;
-  readonly keysetFile: string;
-  /** Content of a states file: New Mexico with the simulator's URL. */
-  readonly states: unknown;
+  /** Paths of files for the service. The states are New Mexico with the simulator's URL. */
+  readonly files: { readonly vaultKeysetFile: string; readonly statesFile: string };
   readonly simulator: Simulator;
   stop(): Promise<void>;
 }
@@ -33,10 +32,13 @@ export async function startLocal({ dataDir, print, createKeysetFile }: LocalOpti
   try {
     const simulator = await startSimulator({ state: 'nm' });
     const environment = { dialect: 'api4', url: simulator.url, origin_id: ORIGIN_ID };
+    const states = { [LOCAL_STATE]: { environments: { production: environment, training: environment } } };
+    const files = { vaultKeysetFile: join(dataDir, 'keyset.json'), statesFile: join(dataDir, 'states.json') };
+    await ensureFile(files.vaultKeysetFile, createKeysetFile);
+    await writeFile(files.statesFile, JSON.stringify(states));
     return {
       databaseUrl: postgres.url,
-      keysetFile: await ensureFile(join(dataDir, 'keyset.json'), createKeysetFile),
-      states: { [LOCAL_STATE]: { environments: { production: environment, training: environment } } },
+      files,
       simulator,
       async stop() {
         await simulator.close();
@@ -49,12 +51,11 @@ export async function startLocal({ dataDir, print, createKeysetFile }: LocalOpti
   }
 }
 
-/** Returns the file's text. A new file is readable by its owner only. */
-async function ensureFile(path: string, create: () => string): Promise<string> {
+/** A new file is readable by its owner only. */
+async function ensureFile(path: string, create: () => string): Promise<void> {
   try {
     await writeFile(path, create(), { flag: 'wx', mode: 0o600 });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
-  return readFile(path, 'utf8');
 }

@@ -1,3 +1,3 @@
 export { listenForMetrics, type MetricsListener } from './listener.js';
 export { createLogger } from './logger.js';
-export { createMetrics, type Metrics } from './metrics.js';
+export { createMetrics, type Metrics, type MetricsJson } from './metrics.js';

@@ -1,4 +1,13 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from 'prom-client';
 import type { BiotrackEvent } from '../biotrack/index.js';
 import type { FailureReason } from '../domain/failure-reason.js';
 import { toSnakeCase } from '../domain/snake-case.js';
@@ -23,7 +32,12 @@ export interface Gauges {
   /** @throws if the database does not answer */
   measure(): Promise<Measurements>;
   readPool(): { readonly open: number; readonly idle: number; readonly waiting: number };
+  /** The metrics of this machine's other process; undefined if it does not answer. */
+  readonly readWorker?: (() => Promise<MetricsJson | undefined> | undefined) | undefined;
 }
+
+/** What a registry knows, to be sent to another process. */
+export type MetricsJson = MetricObjectWithValues<MetricValue<string>>[];
 
 /** Labels have a closed list of values: never a tenant, an ID or free text. */
 export interface Metrics {
@@ -40,7 +54,8 @@ export interface Metrics {
   transactionRetried(kind: string): void;
   commitUnknown(): void;
   workerFailed(): void;
-  /** Prometheus text format. */
+  collect(): Promise<MetricsJson>;
+  /** Prometheus text format, of all processes of this machine. */
   render(): Promise<string>;
   readonly contentType: string;
   close(): void;
@@ -92,6 +107,10 @@ export function createMetrics(gauges: Gauges): Metrics {
   const unknownCommits = counter('database_commits_unknown_total', 'Commits without a response from the database.');
   const workerFailures = counter('worker_failures_total', 'Worker errors that could not be recorded in a run.');
   const updateGauges = createGauges(registry, gauges);
+  const collect = async (): Promise<MetricsJson> => {
+    await updateGauges();
+    return registry.getMetricsAsJSON();
+  };
 
   return {
     requestFinished({ method, route, status, durationMs, errorCode }) {
@@ -127,9 +146,11 @@ export function createMetrics(gauges: Gauges): Metrics {
     transactionRetried: (kind) => retries.inc({ kind }),
     commitUnknown: () => unknownCommits.inc(),
     workerFailed: () => workerFailures.inc(),
+    collect,
     async render() {
-      await updateGauges();
-      return registry.metrics();
+      const own = await collect();
+      const worker = await gauges.readWorker?.();
+      return worker === undefined ? registry.metrics() : AggregatorRegistry.aggregate([own, worker]).metrics();
     },
     contentType: registry.contentType,
     close: () => registry.clear(),
@@ -143,11 +164,14 @@ export function createMetrics(gauges: Gauges): Metrics {
 function createGauges(registry: Registry, { measure, readPool }: Gauges): () => Promise<void> {
   const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry] });
-  const runs = gauge('runs', 'Queued and running runs.', ['status']);
-  const oldest = gauge('runs_oldest_seconds', 'Age of the oldest queued or running run.', ['status']);
-  const credentials = gauge('credentials', 'Stored BioTrack logins.', ['status']);
-  const migrations = gauge('database_migrations', 'Applied migrations.');
-  const isUp = gauge('database_up', 'Whether the database answers.');
+  // Each process measures the same database.
+  const shared = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry], aggregator: 'first' });
+  const runs = shared('runs', 'Queued and running runs.', ['status']);
+  const oldest = shared('runs_oldest_seconds', 'Age of the oldest queued or running run.', ['status']);
+  const credentials = shared('credentials', 'Stored BioTrack logins.', ['status']);
+  const migrations = shared('database_migrations', 'Applied migrations.');
+  const isUp = shared('database_up', 'Whether the database answers.');
   const pool = gauge(
     'database_pool_connections',
     'Database connections of this process: open, idle, and waiting requests.',

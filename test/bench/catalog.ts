@@ -94,7 +94,7 @@ export const CATALOG = {
   event_loop_delay_ms: {
     part: 'sync',
     goal: atMost(200),
-    about: 'the longest event-loop delay of the service during a first sync',
+    about: 'the longest event-loop delay of the worker process during a first sync',
   },
   read_one_vs_bare_pg: {
     part: 'reads',
@@ -171,7 +171,7 @@ export const CATALOG = {
     part: 'growth',
     goal: atMost(4),
     about:
-      'peak memory of a new service process during a first sync of the largest size, minus its idle memory, ÷ response size',
+      'peak memory of a new worker process during a first sync of the largest size, minus its idle memory, ÷ response size',
   },
   mapper_licenses_per_second: { part: 'mapper', about: 'planSync alone, first plan: licenses per second' },
   mapper_unchanged_licenses_per_second: {

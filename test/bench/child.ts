@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 /** A child process that handles named requests from the benchmark. */
 export interface BenchChild {
+  readonly pid: number;
   ask<T>(name: string, input?: unknown): Promise<T>;
   stop(): Promise<void>;
 }
@@ -29,6 +30,7 @@ export function startBenchChild(file: string, nodeOptions: readonly string[] = [
   const exited = once(child, 'exit');
   let last = 0;
   return {
+    pid: child.pid as number,
     ask<T>(name: string, input?: unknown) {
       last += 1;
       const id = last;

@@ -66,14 +66,14 @@ async function readLongestWaitMs({ owner }: BenchInstance, runs: readonly string
   return rows[0]?.wait ?? 0;
 }
 
-/** The kernel's peak resident memory of a new process. */
+/** The kernel's peak resident memory of a new worker process. */
 async function benchMemory(lab: Lab, recorder: Recorder, { sizes, seed }: GrowthOptions): Promise<void> {
   const licenses = Math.max(...sizes);
   const instance = await lab.startInstance({ licenses, seed, isFresh: true });
   const tenantId = await instance.addTenant('one_per_vendor');
-  const idle = await instance.service.ask<number>('residentBytes');
+  const idle = await instance.worker.ask<number>('residentBytes');
   await instance.sync(tenantId, 'auto');
-  const peak = await instance.service.ask<number>('peakResidentBytes');
+  const peak = await instance.worker.ask<number>('peakResidentBytes');
   const body = await instance.simulator.ask<number>('largestBody');
   recorder.add('rss_vs_body', licenses, 'one_per_vendor', (peak - idle) / body);
   await instance.end();

@@ -1,5 +1,5 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -23,7 +23,10 @@ export interface BenchInstance {
   readonly databaseUrl: string;
   readonly apiKey: string;
   readonly simulator: BenchChild;
-  readonly service: BenchChild;
+  /** Serves requests. */
+  readonly api: BenchChild;
+  /** Executes runs, as the worker process of `npm start` does. */
+  readonly worker: BenchChild;
   /** The benchmark's connections, for measurements without HTTP. */
   readonly db: Db;
   /** The database owner's connection, which bypasses row security. */
@@ -35,7 +38,7 @@ export interface BenchInstance {
   sync(tenantId: string, refresh: 'auto' | 'force'): Promise<number>;
   /** @throws Error if the run fails */
   untilCommitted(runId: string): Promise<void>;
-  /** Starts a second service in the same process, which executes no runs. @param listCacheMegabytes `0` disables the page cache */
+  /** Starts a second service in the process that serves requests. @param listCacheMegabytes `0` disables the page cache */
   startApi(listCacheMegabytes: number): Promise<BenchApi>;
   end(): Promise<void>;
 }
@@ -49,7 +52,7 @@ export interface BenchApi {
 export interface InstanceOptions {
   readonly licenses: number;
   readonly seed: number;
-  /** Starts a new service process, to measure its memory. Defaults to `false`. */
+  /** Starts a new worker process, to measure its memory. Defaults to `false`. */
   readonly isFresh?: boolean;
 }
 
@@ -68,9 +71,19 @@ const TEMPLATE = 'bench_template';
  */
 export async function startLab(profileFolder?: string): Promise<Lab> {
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  const startServiceProcess = (): BenchChild => startBenchChild('service-process.ts', profiling);
+  const startServiceProcess = (...options: readonly string[]): BenchChild =>
+    startBenchChild('service-process.ts', [...profiling, ...options]);
+  const startWorker = (): BenchChild => {
+    const worker = startServiceProcess(`--max-old-space-size=${WORKER_HEAP_MB}`);
+    setPriority(worker.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    return worker;
+  };
   // They start in parallel with Postgres.
-  const warm = { service: startServiceProcess(), simulator: startBenchChild('simulator-process.ts') };
+  const warm = {
+    api: startServiceProcess(),
+    worker: startWorker(),
+    simulator: startBenchChild('simulator-process.ts'),
+  };
   const dataDir = await mkdtemp(join(tmpdir(), 'biotrack-connect-bench-'));
   // Postgres may run as another user, who needs access to the folder.
   await chmod(dataDir, 0o711);
@@ -83,8 +96,7 @@ export async function startLab(profileFolder?: string): Promise<Lab> {
       databases += 1;
       const name = `bench_${databases}`;
       await withClient(postgres.url, (client) => client.query(`create database ${name} template ${TEMPLATE}`));
-      const service = isFresh ? startServiceProcess() : warm.service;
-      const processes = { service, simulator: warm.simulator };
+      const processes = isFresh ? { ...warm, worker: startWorker() } : warm;
       const instance = await setUpInstance(toDatabaseUrl(postgres.url, name), processes, {
         state: 'nm',
         licenses,
@@ -94,13 +106,14 @@ export async function startLab(profileFolder?: string): Promise<Lab> {
         ...instance,
         async end() {
           await instance.end();
-          if (isFresh) await service.stop();
+          if (isFresh) await processes.worker.stop();
           await withClient(postgres.url, (client) => client.query(`drop database ${name} with (force)`));
         },
       };
     },
     async stop() {
-      await warm.service.stop();
+      await warm.api.stop();
+      await warm.worker.stop();
       await warm.simulator.stop();
       await postgres.stop();
       await rm(dataDir, { recursive: true, force: true });
@@ -116,7 +129,7 @@ function toDatabaseUrl(serverUrl: string, name: string): string {
 
 async function setUpInstance(
   databaseUrl: string,
-  { service, simulator }: { readonly service: BenchChild; readonly simulator: BenchChild },
+  { api, worker, simulator }: Pick<BenchInstance, 'api' | 'worker' | 'simulator'>,
   options: SimulatorOptions,
 ): Promise<BenchInstance> {
   const state = await simulator.ask<{ url: string; demo: Record<'ubi' | 'username' | 'password', string> }>(
@@ -127,10 +140,11 @@ async function setUpInstance(
     databaseUrl,
     simulatorUrl: state.url,
     keysetFile: createKeysetFile('bench'),
-    role: 'all',
+    role: 'api',
     listCacheMegabytes: LIST_CACHE_MEGABYTES,
   };
-  const baseUrl = await service.ask<string>('start', serviceOptions);
+  const baseUrl = await api.ask<string>('start', serviceOptions);
+  const workerUrl = await worker.ask<string>('start', { ...serviceOptions, role: 'worker' });
   const db = openDatabase({
     url: databaseUrl,
     poolSize: 2,
@@ -179,7 +193,8 @@ async function setUpInstance(
     databaseUrl,
     apiKey,
     simulator,
-    service,
+    api,
+    worker,
     db,
     owner,
     ask,
@@ -201,17 +216,20 @@ async function setUpInstance(
     },
     untilCommitted,
     async startApi(listCacheMegabytes) {
-      const api: BenchServiceOptions = { ...serviceOptions, role: 'api', listCacheMegabytes };
-      const apiUrl = await service.ask<string>('start', api);
-      return { baseUrl: apiUrl, stop: () => service.ask('stop', apiUrl) };
+      const apiUrl = await api.ask<string>('start', { ...serviceOptions, listCacheMegabytes });
+      return { baseUrl: apiUrl, stop: () => api.ask('stop', apiUrl) };
     },
     async end() {
-      await service.ask('stop', baseUrl);
+      await worker.ask('stop', workerUrl);
+      await api.ask('stop', baseUrl);
       await closeDatabase(db);
       await owner.end();
     },
   };
 }
+
+/** As main.ts starts the worker process. */
+const WORKER_HEAP_MB = 1_024;
 
 /** The default of the service. */
 const LIST_CACHE_MEGABYTES = 32;

@@ -219,7 +219,7 @@ async function benchRoundTrips(
 const CALM_CONNECTIONS = 4;
 const BUSY_LICENSES = 20_000;
 
-/** One process serves and syncs: reads one tenant's companies while others run their first sync with a newly fetched list. */
+/** Reads one tenant's companies while others run their first sync with a newly fetched list. */
 async function benchDuringSync(
   { instance, tenantId, ids }: ReadFixture,
   load: BenchChild,

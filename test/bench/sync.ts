@@ -91,12 +91,12 @@ async function benchRuns(
   licenses: number,
   strategy: Strategy,
 ): Promise<Runs> {
-  const { owner, service, simulator } = instance;
+  const { owner, worker, simulator } = instance;
   const tenantId = await instance.addTenant(strategy);
   const record = (key: Key, value: number): void => recorder.add(key, licenses, strategy, value);
-  await service.ask('watchEventLoop');
+  await worker.ask('watchEventLoop');
   const first = await instance.sync(tenantId, 'auto');
-  record('event_loop_delay_ms', await service.ask<number>('readEventLoopDelayMs'));
+  record('event_loop_delay_ms', await worker.ask<number>('readEventLoopDelayMs'));
   record('first_sync_ms', first);
   const copy = await measureCopy(owner, tenantId);
   record('first_sync_vs_copy', first / copy);
