@@ -12,6 +12,7 @@ export interface WorkerProcess {
   stop(): Promise<void>;
 }
 
+/** Both are null if the process could not be started. */
 export interface WorkerEnding {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -29,20 +30,20 @@ const METRICS_TIMEOUT_MS = 2_000;
  */
 export function superviseWorker(fork: () => ChildProcess, onExit: (ending: WorkerEnding) => void): WorkerProcess {
   let child: ChildProcess;
+  let ended: Promise<WorkerEnding>;
   let isStopping = false;
-  const start = (): void => {
-    child = fork();
-    lowerPriority(child);
-    // Neither 'error' is fatal: a process that cannot be started or reached is started again.
-    child.on('error', () => {});
-    child.once('exit', async (code, signal) => {
+  const run = async (): Promise<void> => {
+    while (!isStopping) {
+      child = fork();
+      lowerPriority(child);
+      ended = untilEnded(child);
+      const ending = await ended;
       if (isStopping) return;
-      onExit({ code, signal });
+      onExit(ending);
       await delay(RESTART_MS, undefined, { ref: false });
-      if (!isStopping) start();
-    });
+    }
   };
-  start();
+  run();
   return {
     async readMetrics() {
       if (!child.connected) return undefined;
@@ -60,13 +61,20 @@ export function superviseWorker(fork: () => ChildProcess, onExit: (ending: Worke
     },
     async stop() {
       isStopping = true;
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, 'exit');
       if (child.connected) child.disconnect();
-      await exited;
+      await ended;
     },
   };
 }
+
+const untilEnded = (child: ChildProcess): Promise<WorkerEnding> =>
+  new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+    // Follows no exit if the process could not be started. It may also say that a message was not sent, which ends nothing.
+    child.on('error', () => {
+      if (child.pid === undefined) resolve({ code: null, signal: null });
+    });
+  });
 
 function lowerPriority({ pid }: ChildProcess): void {
   try {

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { getPriority } from 'node:os';
 import process from 'node:process';
 import t from 'tap';
+import { superviseWorker } from '../../src/worker-process.js';
 import { type Child, startChild, writeFiles } from '../helpers/child.js';
 import { pickPort } from '../helpers/free-port.js';
 import { makeTenant, sendRequest, startTestService, waitForRun } from '../helpers/service.js';
@@ -120,4 +122,16 @@ t.test('a worker ends when the process that started it is killed', async (t) => 
   const next = await start();
   t.match(await waitForRun(service, run.tenantId, run.runId), { status: /^succeeded/, attempt: 1 });
   t.equal(await next.end(), 0);
+});
+
+t.test('a process that cannot be started is tried again', async (t) => {
+  const endings: unknown[] = [];
+  const worker = superviseWorker(
+    () => spawn('/nowhere/node', [], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] }),
+    (ending) => endings.push(ending),
+  );
+  await until('the second try', async () => endings.length === 2);
+  t.strictSame(endings[0], { code: null, signal: null });
+  t.equal(await worker.readMetrics(), undefined);
+  await worker.stop();
 });
