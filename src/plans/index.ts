@@ -32,7 +32,7 @@ export {
   toSucceededResult,
 } from './run-result.js';
 export { areInputsEqual, type InputVersions, type PlanSettings, type RunWarning } from './settings.js';
-export { findPlanSettings } from './settings-repository.js';
+export { findPlanSettings, getInputsRevision } from './settings-repository.js';
 export { loadCompanies, loadLicenses, loadPart, loadScopeRows, loadSnapshot } from './snapshot-repository.js';
-export { saveDismissal } from './state-repository.js';
+export { saveDismissal, saveEditedState } from './state-repository.js';
 export { loadStoredInputs, type PlanToStore, reproducePlan, toPlanToStore } from './store.js';

@@ -47,6 +47,21 @@ export async function saveDecidedState(tx: Tx, versions: InputVersions, counts: 
     .execute();
 }
 
+/**
+ * Records that everything which follows from an edit was written with it, so that the next sync does not plan the whole tenant
+ * for it. An earlier change that no sync has planned yet still makes it do so.
+ * @param before the revision of the inputs before the edit
+ */
+export async function saveEditedState(tx: Tx, before: number): Promise<void> {
+  await tx
+    .updateTable('sync_states')
+    .from('tenants')
+    .whereRef('tenants.tenant_id', '=', 'sync_states.tenant_id')
+    .where(sql<boolean>`(input_versions->>'revision')::bigint = ${before}`)
+    .set({ input_versions: sql`jsonb_set(input_versions, '{revision}', to_jsonb(tenants.inputs_revision))` })
+    .execute();
+}
+
 export async function saveDismissal(tx: Tx, dismissal: Dismissal): Promise<void> {
   await tx
     .updateTable('sync_states')

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import pg from 'pg';
 import t from 'tap';
@@ -8,7 +9,8 @@ import { inTenant } from '../../src/modules/tenants/index.js';
 import { findPlanSettings, loadPlanInputs, loadSnapshot, makePlan } from '../../src/plans/index.js';
 import { IS_LONG, IS_THINNED, pickCount } from '../helpers/counts.js';
 import { findBrokenInvariants } from '../helpers/invariants.js';
-import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
+import { until } from '../helpers/until.js';
 import { readSeed } from '../mapping/world.js';
 
 /**
@@ -18,6 +20,9 @@ import { readSeed } from '../mapping/world.js';
  */
 
 const HISTORIES = pickCount({ few: 6, full: 100, long: 1_000 });
+/** Actions of users during syncs. */
+const INTERLEAVINGS = pickCount({ few: 20, full: 200, long: 2_000 });
+const ACTIONS_PER_HISTORY = 10;
 const SEED = readSeed();
 t.setTimeout(IS_LONG ? 7_200_000 : 600_000);
 
@@ -226,6 +231,56 @@ async function step(memories: readonly Memory[], [kind, a, b]: Op): Promise<void
   }
 }
 
+/**
+ * A user's action while a sync of the tenant is in progress. Afterwards the action is in effect, and the tenant is as if one
+ * had waited for the other: a full plan of the list, the edits and the decisions has no steps.
+ */
+async function actDuringSync(memories: readonly Memory[], [kind, a, b]: Op): Promise<void> {
+  const memory = at(memories, a);
+  const { tenantId } = memory;
+  // A manual company with a license of a vendor: only these conflict.
+  if (kind % 7 === 0) return addManual(memory, a * 3 + 1, b);
+  const [, change] = at(STATE, b) as (typeof STATE)[number];
+  change(a, b);
+  const { body: started } = await ask('POST', `${pathOf(tenantId)}/syncs`, { body: { refresh: 'force' } });
+  await pause(b % 80);
+  const act = at(
+    [
+      () => editName(memory, b, at(NAMES, a)),
+      () => editName(memory, b, null),
+      () => switchStrategy(memory),
+      () => decide(memory, b),
+      () => changeOwnLicense(memory, a, b),
+    ],
+    kind,
+  );
+  await retryWhenOvertaken(act);
+  const { status } = (await ask('GET', `${pathOf(tenantId)}/syncs/${started.id}`)).body;
+  count(status === 'queued' || status === 'running' ? 'action during a sync' : 'action after a sync');
+  await waitForRun(service, tenantId, started.id);
+  // A switch supersedes the run, which queues another one.
+  await until('all runs have ended', async () => {
+    const [row] = await sql(
+      `select from sync_runs where tenant_id = $1 and mode = 'full' and status in ('queued', 'running')`,
+      [tenantId],
+    );
+    return row === undefined;
+  });
+  await sync(tenantId, false);
+}
+
+/** The sync changed the company or the plan that the action is about: the user looks again and repeats it. */
+async function retryWhenOvertaken(act: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await act();
+    } catch (error) {
+      if (tries === 10 || !/precondition_failed|preview_stale|sync_in_progress/.test(String(error))) throw error;
+      count('repeated action');
+    }
+  }
+}
+
 async function check(memory: Memory): Promise<void> {
   const { tenantId } = memory;
   const same = (known: Map<string, string>, key: string, value: string, what: string): void => {
@@ -417,7 +472,7 @@ async function checkFixpoint(tenantId: string): Promise<boolean> {
   return true;
 }
 
-async function play(ops: readonly Op[]): Promise<void> {
+async function play(ops: readonly Op[], take = step): Promise<void> {
   gone = [];
   control.reset();
   // Without the data of earlier histories.
@@ -433,7 +488,7 @@ async function play(ops: readonly Op[]): Promise<void> {
     await sync(tenantId, false);
   }
   for (const op of ops) {
-    await step(memories, op);
+    await take(memories, op);
     for (const memory of touchesBoth(op) ? memories : [at(memories, op[1])]) await check(memory);
     const broken = await findBrokenInvariants(owner);
     if (broken.length > 0) throw new Error(broken.join('\n'));
@@ -446,7 +501,8 @@ t.comment(`TEST_SEED=${SEED} replays this run`);
 t.test(`${HISTORIES} histories of two tenants`, async (t) => {
   const nat = fc.noBias(fc.nat({ max: 9_999 }));
   const history = fc.array(fc.tuple(nat, nat, nat), { minLength: 6, maxLength: 9, size: 'max' });
-  const result = await fc.check(fc.asyncProperty(history, play), {
+  const property = fc.asyncProperty(history, (ops) => play(ops));
+  const result = await fc.check(property, {
     seed: SEED,
     numRuns: HISTORIES,
     // Shrinking would take minutes, and a failing history is short.
@@ -479,4 +535,19 @@ t.test(`${HISTORIES} histories of two tenants`, async (t) => {
   }
   t.ok((tally.get('sync needs_review') ?? 0) > 0, 'some runs were reviewed');
   t.ok((tally.get('fixpoint') ?? 0) > HISTORIES, 'delta plans were compared with full plans');
+});
+
+t.test(`${INTERLEAVINGS} actions of users during syncs`, async (t) => {
+  const nat = fc.noBias(fc.nat({ max: 9_999 }));
+  const length = { minLength: ACTIONS_PER_HISTORY, maxLength: ACTIONS_PER_HISTORY };
+  const history = fc.array(fc.tuple(nat, nat, nat), { ...length, size: 'max' });
+  const property = fc.asyncProperty(history, (ops) => play(ops, actDuringSync));
+  tally.clear();
+  const numRuns = INTERLEAVINGS / ACTIONS_PER_HISTORY;
+  const result = await fc.check(property, { seed: SEED, numRuns, endOnFailure: true });
+  t.notOk(result.failed, fc.defaultReportMessage(result) ?? 'each equals a serial order');
+  if (result.failed) t.comment(String(result.errorInstance));
+  t.equal(result.numRuns, numRuns, 'all histories ran');
+  t.comment([...tally].map(([what, times]) => `${what} ${times}`).join(', '));
+  t.ok((tally.get('action during a sync') ?? 0) > 0, 'some actions were faster than the sync');
 });

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import t from 'tap';
-import { makeTenant, startTestService } from '../helpers/service.js';
+import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 import { until } from '../helpers/until.js';
 
 /** How many messages a run sends to Postgres, with `begin` and `commit`: most of a small run's time is round trips. */
@@ -81,4 +81,34 @@ t.test('a run sends few statements in few transactions', async (t) => {
     t.ok(sent.statements <= limits.statements, `${what}: ${sent.statements} statements`);
     t.ok(sent.transactions <= limits.transactions, `${what}: ${sent.transactions} transactions`);
   }
+});
+
+t.test('after an edit, a sync does as little as if nothing had been edited', async (t) => {
+  const [tenantId, other] = [await makeTenant(api), await makeTenant(api)];
+  await countRun(tenantId);
+  const path = `/v1/tenants/${tenantId}/companies`;
+  const edit = async (name: string | null): Promise<void> => {
+    const { body } = await api.ask('GET', `${path}?page[size]=1`);
+    const { headers } = await api.ask('GET', `${path}/${body.data[0].id}`);
+    const ifMatch = { 'if-match': headers.get('etag') as string };
+    const edited = await api.ask('PATCH', `${path}/${body.data[0].id}`, { body: { name }, headers: ifMatch });
+    t.equal(edited.status, 200);
+  };
+  const readCompared = async (): Promise<unknown> =>
+    (await api.sql('select compared_datetime::text from sync_states where tenant_id = $1', [tenantId]))[0];
+
+  await edit('GREEN LEAF');
+  const sent = await countRun(tenantId);
+  t.ok(sent.statements <= 17, `${sent.statements} statements`);
+
+  await edit(null);
+  await api.sql(`update sync_states set compared_datetime = now() - interval '1 hour' where tenant_id = $1`, [
+    tenantId,
+  ]);
+  const compared = await readCompared();
+  const row = api.simulator.control.rows().at(-1);
+  api.simulator.control.rename({ location: row?.location as string, name: 'NEWS' });
+  await syncTenant(api, other, { refresh: 'force' });
+  t.match((await syncTenant(api, tenantId)).counts, { updated: 1 }, 'news of the state are planned');
+  t.strictSame(await readCompared(), compared, 'without planning the whole tenant');
 });

@@ -9,9 +9,11 @@ import { type CompanyState, type LicenseState, type LicenseStep, toNameGroup } f
 import {
   applyDisplayNames,
   applyManualCompany,
+  getInputsRevision,
   loadCompanies,
   loadLicenses,
   recordChanges,
+  saveEditedState,
   saveEdits,
 } from '../../plans/index.js';
 import { inLockedTenant } from '../tenants/index.js';
@@ -42,6 +44,7 @@ export const editCompany = (
     }
     rejectUnstorable(edits.customData);
     const origin = { actor: toActor(principal), runId: null };
+    const revision = await getInputsRevision(tx);
     await saveEdits(tx, id, edits);
     const after = (await findCompany(tx, id)) as StoredCompany;
     const difference = findDifference(before, after, EDITABLE_FIELDS);
@@ -59,6 +62,7 @@ export const editCompany = (
     if (after.name !== before.name) {
       await applyDisplayNames(tx, tenantId, id, [before.nameGroup, toNameGroup(after.name)], origin);
     }
+    await saveEditedState(tx, revision);
     return getCompanyView(tx, tenantId, id, 'active');
   });
 
