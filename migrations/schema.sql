@@ -526,8 +526,10 @@ create table sync_runs (
   constraint sync_runs_trigger_check CHECK (trigger = ANY (ARRAY['request'::text, 'setup_completed'::text, 'schedule'::text, 'superseded'::text]))
 );
 CREATE UNIQUE INDEX sync_runs_active ON sync_runs USING btree (tenant_id) WHERE mode = 'full'::text AND (status = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX sync_runs_ended ON sync_runs USING btree (finished_datetime) WHERE finished_datetime IS NOT NULL;
 CREATE INDEX sync_runs_lease ON sync_runs USING btree (leased_until_datetime) WHERE status = ANY (ARRAY['queued'::text, 'running'::text]);
 CREATE INDEX sync_runs_retry ON sync_runs USING btree (retry_datetime) WHERE status = 'queued'::text AND retry_datetime IS NOT NULL;
+CREATE INDEX sync_runs_unapplied_previews ON sync_runs USING btree (tenant_id, id) WHERE mode = 'preview'::text AND applied_datetime IS NULL;
 CREATE INDEX sync_runs_waiting_previews ON sync_runs USING btree (tenant_id, id) WHERE mode = 'preview'::text AND (status = ANY (ARRAY['queued'::text, 'running'::text]));
 alter table sync_runs enable row level security;
 alter table sync_runs force row level security;

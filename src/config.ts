@@ -25,6 +25,7 @@ export interface Config {
   readonly syncIntervalSeconds: number;
   /** 100: no guard. */
   readonly guardRemovalPercent: number;
+  readonly retention: { readonly runsDays: number; readonly previewsHours: number };
   /** Per caller and process. */
   readonly rateLimitPerMinute: number;
   /** Per process; 0: no cache. */
@@ -128,6 +129,18 @@ const VARIABLES = {
     10,
     "Reject a state's list that would remove more than this percentage of its licenses, and hold a tenant's sync for review when it would change more than this percentage. Up to 10 licenses can always change, unless they are more than half of a list. `100` disables both checks.",
   ),
+  RETENTION_RUNS_DAYS: integer(
+    1,
+    3_650,
+    90,
+    'How long runs are kept. Open reviews, the last successful run of a tenant and runs that created companies are always kept.',
+  ),
+  RETENTION_PREVIEWS_HOURS: integer(
+    1,
+    8_760,
+    24,
+    'How long previews are kept that were not applied; at most 5 of a tenant.',
+  ),
   METRICS_PORT: integer(0, 65_535, 9_464, 'Port of the Prometheus metrics (`/metrics`). `0` disables them.'),
   JWT_ISSUER: text("Required `iss` claim of the host application's tokens.", { whenUnset: 'tokens are rejected' }),
   JWT_AUDIENCE: text("Required `aud` claim of the host application's tokens.", { whenUnset: 'tokens are rejected' }),
@@ -194,6 +207,10 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     directoryMaxAgeSeconds: reader.read('DIRECTORY_MAX_AGE_SECONDS'),
     syncIntervalSeconds: reader.read('SYNC_INTERVAL_SECONDS'),
     guardRemovalPercent: reader.read('GUARD_REMOVAL_PERCENT'),
+    retention: {
+      runsDays: reader.read('RETENTION_RUNS_DAYS'),
+      previewsHours: reader.read('RETENTION_PREVIEWS_HOURS'),
+    },
     rateLimitPerMinute: reader.read('RATE_LIMIT_PER_MINUTE'),
     listCacheMegabytes: reader.read('LIST_CACHE_MEGABYTES'),
     jwt: readJwt(reader),

@@ -30,6 +30,7 @@ import { type LoginResult, restoreStatuses } from './modules/credentials/index.j
 import { createDirectoryService } from './modules/directory/index.js';
 import { deleteExpiredKeys } from './modules/idempotency/index.js';
 import {
+  deleteExpiredRuns,
   LARGE_PLAN_LICENSES,
   LargePlans,
   RETRY_POLICY,
@@ -59,6 +60,7 @@ export interface ServiceOptions {
     | 'role'
     | 'directoryMaxAgeSeconds'
     | 'guardRemovalPercent'
+    | 'retention'
     | 'syncIntervalSeconds'
     | 'rateLimitPerMinute'
     | 'listCacheMegabytes'
@@ -202,7 +204,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 function startRunWorker(
-  { databaseDirectUrl, logger, timing: { sweepMs, databaseSilenceMs: silenceMs } = {} }: ServiceOptions,
+  { config, databaseDirectUrl, logger, timing: { sweepMs, databaseSilenceMs: silenceMs } = {} }: ServiceOptions,
   metrics: Metrics,
   ports: Omit<RunSyncDeps, 'onFinished' | 'onEvent'>,
 ): Promise<Worker> {
@@ -237,6 +239,7 @@ function startRunWorker(
       () => startDueRuns(ports.db, { ...ports, onError }),
       () => deleteExpiredKeys(ports.db),
       () => restoreStatuses(ports.db, onError),
+      inBatches(() => deleteExpiredRuns(ports.db, config.retention)),
     ],
     onError,
     onConnectionLost: (error) => {
@@ -244,6 +247,19 @@ function startRunWorker(
       log.warn({ event: 'database.connection_lost', err: error });
     },
   });
+}
+
+/** What must be deleted has been kept for hours or days: a minute more does not matter. */
+const REST_MS = 60_000;
+
+/** Does a batch with each sweep while there is more, and rests otherwise. */
+function inBatches(work: () => Promise<boolean>): () => Promise<void> {
+  let restsUntil = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (performance.now() < restsUntil) return;
+    const hasMore = await work();
+    if (!hasMore) restsUntil = performance.now() + REST_MS;
+  };
 }
 
 function logRunReport(log: Log, { tenantId, runId, status, reason, cause }: RunReport): void {

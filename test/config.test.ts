@@ -179,6 +179,20 @@ const VARIABLES: readonly Variable[] = [
     wrong: wholeNumbers(0, 100),
   },
   {
+    name: 'RETENTION_RUNS_DAYS',
+    read: (env) => readEnv(env).config.retention.runsDays,
+    preset: 90,
+    good: { '1': 1, '3650': 3_650 },
+    wrong: wholeNumbers(1, 3_650),
+  },
+  {
+    name: 'RETENTION_PREVIEWS_HOURS',
+    read: (env) => readEnv(env).config.retention.previewsHours,
+    preset: 24,
+    good: { '1': 1, '8760': 8_760 },
+    wrong: wholeNumbers(1, 8_760),
+  },
+  {
     name: 'RATE_LIMIT_PER_MINUTE',
     read: config('rateLimitPerMinute'),
     preset: 6_000,

@@ -175,12 +175,6 @@ t.test('a confirmed plan counts as a sync, and its items stay readable', async (
   const applied = await actionsOf(tenantId, review.id);
   t.match(applied, { archived: 14, updated: Number });
   t.ok((await actionsOf(tenantId, preview.id)).archived, 'a preview lists what it would do');
-
-  await sql(`update sync_runs set finished_datetime = now() - interval '31 days' where tenant_id = $1`, [tenantId]);
-  await sql(`update companies set inserted_datetime = now() - interval '60 days' where tenant_id = $1`, [tenantId]);
-  await ask('POST', `${preference}/preview`, { body: { strategy: 'one_per_vendor' } });
-  t.strictSame(await actionsOf(tenantId, review.id), applied, 'the items of the applied plan are kept');
-  t.strictSame(await actionsOf(tenantId, preview.id), {}, 'the items of the old preview are deleted');
   for (const location of numbers.slice(0, 14)) control.restore({ location });
   control.setUbi({ location: blank, ubi });
   await moveDirectory();

@@ -565,7 +565,9 @@ export interface paths {
         };
         /**
          * List syncs
-         * @description Roles: `operator`, `admin`, `user`.
+         * @description Runs are deleted after a time that the operator sets (90 days by default), and previews that were not applied after another (24 hours by default) or when five newer ones exist. Open reviews, the last successful run and runs that created companies are always kept.
+         *
+         *     Roles: `operator`, `admin`, `user`.
          */
         get: operations["listSyncs"];
         put?: never;
@@ -655,7 +657,7 @@ export interface paths {
         };
         /**
          * List the plan items of a sync
-         * @description What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except those of runs in review.
+         * @description What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. The plans of deleted previews are deleted with them.
          *
          *     Roles: `operator`, `admin`, `user`.
          */

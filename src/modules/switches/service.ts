@@ -14,6 +14,7 @@ import {
   type PlanSettings,
   type RunWarning,
   reproducePlan,
+  savePlanItems,
   toAmbiguousItem,
   toPlanToStore,
 } from '../../plans/index.js';
@@ -26,7 +27,7 @@ import {
   saveCreationPreference,
 } from '../creation-preference/index.js';
 import type { DirectoryService } from '../directory/index.js';
-import { findRun, finishRun, insertRunningRun, type SyncRun, saveApplied, savePlan } from '../syncs/index.js';
+import { findRun, finishRun, insertRunningRun, type SyncRun, saveApplied } from '../syncs/index.js';
 import { inTenant, planAndRecord } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { type NamesakeGroup, toNamesakes, toNamesakesReply, toPlannedState } from './namesakes.js';
@@ -80,7 +81,7 @@ export async function previewSwitch(
     const requestedBy = toActor(principal);
     const kind = { trigger: 'request', mode: 'preview', refresh: 'auto' } as const;
     await insertRunningRun(tx, tenantId, { id, ...preference, ...kind, requestedBy });
-    await savePlan(tx, tenantId, id, [...items, ...nameItems]);
+    await savePlanItems(tx, tenantId, id, [...items, ...nameItems]);
     const run = await finishRun(tx, { id, fence: 0 }, { ...result, warnings, status: 'succeeded' });
     if (run === undefined) throw new Error('the preview was not saved');
     return run;

@@ -7,8 +7,9 @@ export {
   insertRunningRun,
   type SyncRun,
   saveApplied,
-  savePlan,
 } from './repository.js';
+export { deleteExpiredRuns } from './retention.js';
+export type { Retention } from './retention-repository.js';
 export { RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
 export { registerSyncsRoutes, toSyncRunReply } from './routes.js';
 export { type RunReport, type RunSyncDeps, runSync } from './run-sync.js';

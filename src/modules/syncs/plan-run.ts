@@ -13,6 +13,7 @@ import {
   type PlanSettings,
   type PlanToStore,
   type RunResult,
+  savePlanItems,
   toPlanToStore,
   toSucceededResult,
 } from '../../plans/index.js';
@@ -28,7 +29,7 @@ import { inLockedTenant, inTenant, type PlannedWork, planAndRecord, type Tenant 
 import { finishRun, saveStep } from './held-run-repository.js';
 import type { LargePlans } from './large-plans.js';
 import { toReasonDetail } from './reason-details.js';
-import { isListDismissed, type SyncRun, savePlan } from './repository.js';
+import { isListDismissed, type SyncRun } from './repository.js';
 import { RunFailure, RunLostError } from './run-ending.js';
 import { queueRun } from './service.js';
 
@@ -218,7 +219,7 @@ async function record(
     }
     case 'store': {
       const { items, result } = planned.toStore;
-      await savePlan(tx, tenantId, run.id, items);
+      await savePlanItems(tx, tenantId, run.id, items);
       const { reason } = planned.more;
       if (reason === undefined) return finish(tx, run, { ...result, ...planned.more });
       await recordRunFailure(tx, reason, async () => true);

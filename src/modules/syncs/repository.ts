@@ -9,11 +9,9 @@ import {
   deletePlanItems,
   type InputVersions,
   MAX_NOTES_STORED,
-  type PlanItem,
   type PlanNotes,
   type RunResult,
   type RunWarning,
-  savePlanItems,
 } from '../../plans/index.js';
 
 export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
@@ -173,31 +171,6 @@ export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<vo
 }
 
 const NO_PLAN = { input_versions: null, plan_digest: null } as const;
-
-/** Stores the plan of a run that did not apply it, and deletes old ones. */
-export async function savePlan(tx: Tx, tenantId: string, runId: string, items: readonly PlanItem[]): Promise<void> {
-  await deleteOldPlans(tx);
-  await savePlanItems(tx, tenantId, runId, items);
-}
-
-/** How long a plan that was not applied is kept. */
-const PLAN_RETENTION_DAYS = 30;
-
-/** Deletes old plans that were not applied, except of runs in review. */
-async function deleteOldPlans(tx: Tx): Promise<void> {
-  const old = await tx
-    .updateTable('sync_runs')
-    .set(NO_PLAN)
-    .where('plan_digest', 'is not', null)
-    .where('status', '!=', 'needs_review')
-    .where('finished_datetime', '<', sql<Date>`now() - make_interval(days => ${PLAN_RETENTION_DAYS})`)
-    .returning('id')
-    .execute();
-  await deletePlanItems(
-    tx,
-    old.map(({ id }) => id),
-  );
-}
 
 /**
  * Adds the job of a run. Each preview gets a lower priority the more previews of its tenant are already waiting, so

@@ -62,6 +62,8 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         id: 'listSyncs',
         tag: 'Syncs',
         summary: 'List syncs',
+        description:
+          'Runs are deleted after a time that the operator sets (90 days by default), and previews that were not applied after another (24 hours by default) or when five newer ones exist. Open reviews, the last successful run and runs that created companies are always kept.',
         params: TenantParams,
         querystring: Body(pageQuery),
         headers: listHeaders,
@@ -152,7 +154,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'List the plan items of a sync',
         description:
-          'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. Plans that were not applied are deleted after 30 days, except those of runs in review.',
+          'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. The plans of deleted previews are deleted with them.',
         params: toItemParams('sync run'),
         querystring: Body(pageQuery),
         headers: listHeaders,
