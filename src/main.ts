@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import process from 'node:process';
-import closeWithGrace from 'close-with-grace';
+import closeWithGrace, { type Options } from 'close-with-grace';
 import { ConfigError, readEnv } from './config.js';
 import type { Running } from './serve.js';
 
@@ -29,13 +29,13 @@ type Command = (args: readonly string[]) => Promise<void>;
 
 // Each command imports only what it needs: the onboarding command loads no database driver.
 const COMMANDS: Readonly<Record<string, Command>> = {
-  async serve() {
+  async serve([parent]) {
     // Before the import, so that configuration errors appear at once.
     const environment = readEnv(process.env);
     const { serve } = await import('./serve.js');
     const running = await serve(environment, { print, forkWorker });
-    const stop = stopOnSignal(running);
-    if (process.channel !== undefined) answerParent(running, stop);
+    if (parent === FORKED) stopWithParent(running);
+    else stopOnSignal(running);
   },
   async migrate() {
     const { migrateConfigured } = await import('./operate.js');
@@ -82,40 +82,55 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/**
- * The heap of several complete plans of 100,000 licenses. Without a limit, V8 takes much of a large machine's memory before
- * it collects the plans of the past. `NODE_OPTIONS` overrides it.
- */
+/** Enough for several complete plans of 100,000 licenses. `NODE_OPTIONS` overrides it. */
 const WORKER_HEAP_MB = 1_024;
 
+/** Argument of a process that was started by `forkWorker`. */
+const FORKED = 'forked';
+
 /**
- * Starts the process that executes runs if this one serves requests.
+ * Starts the worker process.
  * @param variables - in addition to the environment of this process
  * @param output - file descriptor for its log; standard output by default
  */
 function forkWorker(variables: Readonly<Record<string, string>>, output?: number): ChildProcess {
-  const options = `--max-old-space-size=${WORKER_HEAP_MB} ${process.env.NODE_OPTIONS ?? ''}`;
-  return fork(process.argv[1] as string, ['serve'], {
+  // In a container, both processes must fit. Without a limit, V8 takes much of a large machine before it collects earlier plans.
+  const memoryMb = (process.constrainedMemory() || Number.MAX_SAFE_INTEGER) / 2 ** 20;
+  const heapMb = Math.floor(Math.min(WORKER_HEAP_MB, memoryMb / 2));
+  const options = `--max-old-space-size=${heapMb} ${process.env.NODE_OPTIONS ?? ''}`;
+  return fork(process.argv[1] as string, ['serve', FORKED], {
     env: { ...process.env, ...variables, ROLE: 'worker', METRICS_PORT: '0', NODE_OPTIONS: options },
+    // Two processes cannot have one inspector port.
+    execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
     stdio: ['ignore', output ?? 'inherit', 'inherit', 'ipc'],
-    // Ctrl-C reaches this process only, which then stops the other.
+    // Ctrl-C reaches this process only, which then stops the worker process.
     detached: true,
   });
 }
 
-/** In the process that executes runs: sends metrics when asked, and stops when the parent closes the channel or ends. */
-function answerParent({ metrics }: Running, stop: () => void): void {
-  process.on('message', async () => process.send?.(await metrics.collect()));
-  process.on('disconnect', stop);
+/** Sends metrics when asked, and stops when the parent closes the channel or ends. Signals are for the parent. */
+function stopWithParent(running: Running): void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, () => {});
+  const stop = stopGracefully(running, { skip: [...signals] });
+  process.once('disconnect', stop);
+  process.on('message', async () => {
+    const metrics = await running.metrics.collect();
+    if (process.connected) process.send?.(metrics, undefined, undefined, () => {});
+  });
   if (!process.connected) stop();
 }
 
-/**
- * Stops gracefully on the first SIGINT or SIGTERM; exits at once on the second, or after SHUTDOWN_MS.
- * @returns a function that does the same
- */
-function stopOnSignal(running: { stop(): Promise<void> }): () => void {
-  const { close } = closeWithGrace({ delay: SHUTDOWN_MS, logger: false }, async ({ err }) => {
+/** Stops gracefully on the first SIGINT or SIGTERM; exits at once on the second, or after SHUTDOWN_MS. */
+const stopOnSignal = (running: Stoppable): void => void stopGracefully(running);
+
+interface Stoppable {
+  stop(): Promise<void>;
+}
+
+/** @returns a function that stops without a signal */
+function stopGracefully(running: Stoppable, options: Pick<Options, 'skip'> = {}): () => void {
+  const { close } = closeWithGrace({ ...options, delay: SHUTDOWN_MS, logger: false }, async ({ err }) => {
     if (err !== undefined) printError(err.stack ?? String(err));
     await running.stop();
   });

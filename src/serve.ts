@@ -99,9 +99,10 @@ async function startWithWorker(options: ServiceOptions, fork: () => ChildProcess
     config: { ...options.config, role: 'api' },
     readWorkerMetrics: () => worker?.readMetrics(),
   });
-  worker = superviseWorker(fork, ({ code, signal }) =>
-    log.error({ event: 'worker.exited', 'process.ending': signal ?? code }),
-  );
+  worker = superviseWorker(fork, ({ code, signal }) => {
+    service.metrics.workerFailed();
+    log.error({ event: 'worker.exited', 'process.ending': signal ?? code });
+  });
   const stop = async (): Promise<void> => {
     await Promise.all([worker?.stop(), service.stop()]);
   };

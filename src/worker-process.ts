@@ -6,7 +6,7 @@ import type { MetricsJson } from './telemetry/index.js';
 
 /** A process of this machine that executes runs. It is started again whenever it ends by itself. */
 export interface WorkerProcess {
-  /** @returns undefined if it does not answer, such as while it starts */
+  /** @returns its last metrics if it does not answer; undefined if it never did */
   readMetrics(): Promise<MetricsJson | undefined>;
   /** Waits until it has handed over its runs. */
   stop(): Promise<void>;
@@ -18,7 +18,8 @@ export interface WorkerEnding {
   readonly signal: NodeJS.Signals | null;
 }
 
-const RESTART_MS = 1_000;
+/** Doubles with every exit, up to the second figure, until the process has run for that long. */
+const RESTART_MS = { first: 1_000, last: 60_000 };
 const METRICS_TIMEOUT_MS = 2_000;
 
 /**
@@ -29,50 +30,63 @@ const METRICS_TIMEOUT_MS = 2_000;
  * @param onExit - called when the process ended by itself
  */
 export function superviseWorker(fork: () => ChildProcess, onExit: (ending: WorkerEnding) => void): WorkerProcess {
-  let child: ChildProcess;
-  let ended: Promise<WorkerEnding>;
+  let child: ChildProcess | undefined;
+  let ended: Promise<WorkerEnding> | undefined;
+  let lastMetrics: MetricsJson | undefined;
   let isStopping = false;
-  const run = async (): Promise<void> => {
-    while (!isStopping) {
+  const start = (): Promise<WorkerEnding> => {
+    try {
       child = fork();
-      lowerPriority(child);
-      ended = untilEnded(child);
+    } catch {
+      return Promise.resolve(NOT_STARTED);
+    }
+    lowerPriority(child);
+    return untilEnded(child);
+  };
+  const run = async (): Promise<void> => {
+    for (let pauseMs = RESTART_MS.first; !isStopping; pauseMs = Math.min(2 * pauseMs, RESTART_MS.last)) {
+      const startedAt = performance.now();
+      ended = start();
       const ending = await ended;
       if (isStopping) return;
       onExit(ending);
-      await delay(RESTART_MS, undefined, { ref: false });
+      if (performance.now() - startedAt >= RESTART_MS.last) pauseMs = RESTART_MS.first;
+      await delay(pauseMs, undefined, { ref: false });
     }
   };
   run();
   return {
     async readMetrics() {
-      if (!child.connected) return undefined;
+      if (child?.connected !== true) return lastMetrics;
       const waiting = new AbortController();
       const timer = setTimeout(() => waiting.abort(), METRICS_TIMEOUT_MS);
       try {
-        child.send('metrics');
-        const [metrics] = await once(child, 'message', waiting);
-        return metrics as MetricsJson;
+        const answer = once(child, 'message', waiting);
+        child.send('metrics', () => {});
+        lastMetrics = (await answer)[0] as MetricsJson;
       } catch {
-        return undefined;
+        // It is busy or ends: its counters must not seem to fall.
       } finally {
         clearTimeout(timer);
       }
+      return lastMetrics;
     },
     async stop() {
       isStopping = true;
-      if (child.connected) child.disconnect();
+      if (child?.connected === true) child.disconnect();
       await ended;
     },
   };
 }
 
+const NOT_STARTED: WorkerEnding = { code: null, signal: null };
+
 const untilEnded = (child: ChildProcess): Promise<WorkerEnding> =>
   new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
-    // Follows no exit if the process could not be started. It may also say that a message was not sent, which ends nothing.
+    // Without an exit if the process could not be started. Also emitted when a message cannot be sent; the process keeps running.
     child.on('error', () => {
-      if (child.pid === undefined) resolve({ code: null, signal: null });
+      if (child.pid === undefined) resolve(NOT_STARTED);
     });
   });
 

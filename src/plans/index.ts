@@ -13,6 +13,7 @@ export {
 } from './inputs.js';
 export {
   deletePlanItems,
+  deleteSomePlanItems,
   type PositionedItem,
   savePlanItems,
   selectAppliedItems,

@@ -47,6 +47,20 @@ export async function deletePlanItems(tx: Tx, runIds: readonly string[]): Promis
   if (runIds.length > 0) await tx.deleteFrom('sync_plan_items').where('run_id', 'in', runIds).execute();
 }
 
+/** Deletes the first `limit` items of a plan. @returns whether none is left */
+export async function deleteSomePlanItems(tx: Tx, runId: string, limit: number): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('sync_plan_items')
+    .where('run_id', '=', runId)
+    // A range of the primary key: without statistics, Postgres would join a list of numbers row by row.
+    .where(
+      sql<boolean>`seq < coalesce(
+        (select seq from sync_plan_items where run_id = ${runId} order by seq offset ${limit} limit 1), 2147483647)`,
+    )
+    .executeTakeFirstOrThrow();
+  return numDeletedRows < limit;
+}
+
 /** Items of a stored plan. */
 export async function selectStoredItems(
   tx: Tx,

@@ -54,6 +54,7 @@ export interface Metrics {
   transactionRetried(kind: string): void;
   commitUnknown(): void;
   workerFailed(): void;
+  /** For `readWorker` of another process, which measures the database itself. */
   collect(): Promise<MetricsJson>;
   /** Prometheus text format, of all processes of this machine. */
   render(): Promise<string>;
@@ -105,12 +106,11 @@ export function createMetrics(gauges: Gauges): Metrics {
   ]);
   const retries = counter('database_retries_total', 'Transactions retried.', ['kind']);
   const unknownCommits = counter('database_commits_unknown_total', 'Commits without a response from the database.');
-  const workerFailures = counter('worker_failures_total', 'Worker errors that could not be recorded in a run.');
+  const workerFailures = counter(
+    'worker_failures_total',
+    'Worker errors that could not be recorded in a run, and exits of the worker process.',
+  );
   const updateGauges = createGauges(registry, gauges);
-  const collect = async (): Promise<MetricsJson> => {
-    await updateGauges();
-    return registry.getMetricsAsJSON();
-  };
 
   return {
     requestFinished({ method, route, status, durationMs, errorCode }) {
@@ -146,10 +146,13 @@ export function createMetrics(gauges: Gauges): Metrics {
     transactionRetried: (kind) => retries.inc({ kind }),
     commitUnknown: () => unknownCommits.inc(),
     workerFailed: () => workerFailures.inc(),
-    collect,
+    async collect() {
+      const metrics = await registry.getMetricsAsJSON();
+      return metrics.filter(({ aggregator }) => aggregator !== 'first');
+    },
     async render() {
-      const own = await collect();
-      const worker = await gauges.readWorker?.();
+      const [worker] = await Promise.all([gauges.readWorker?.(), updateGauges()]);
+      const own = await registry.getMetricsAsJSON();
       return worker === undefined ? registry.metrics() : AggregatorRegistry.aggregate([own, worker]).metrics();
     },
     contentType: registry.contentType,
@@ -162,8 +165,15 @@ export function createMetrics(gauges: Gauges): Metrics {
  * from the database have no values.
  */
 function createGauges(registry: Registry, { measure, readPool }: Gauges): () => Promise<void> {
-  const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
-    new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry] });
+  new Gauge({
+    name: `${PREFIX}database_pool_connections`,
+    help: 'Database connections of this process: open, idle, and waiting requests.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      for (const [state, count] of Object.entries(readPool())) this.set({ state }, count);
+    },
+  });
   // Each process measures the same database.
   const shared = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry], aggregator: 'first' });
@@ -172,11 +182,6 @@ function createGauges(registry: Registry, { measure, readPool }: Gauges): () => 
   const credentials = shared('credentials', 'Stored BioTrack logins.', ['status']);
   const migrations = shared('database_migrations', 'Applied migrations.');
   const isUp = shared('database_up', 'Whether the database answers.');
-  const pool = gauge(
-    'database_pool_connections',
-    'Database connections of this process: open, idle, and waiting requests.',
-    ['state'],
-  );
 
   const updateFromDatabase = async (): Promise<void> => {
     const now = await measure().catch(() => undefined);
@@ -195,7 +200,6 @@ function createGauges(registry: Registry, { measure, readPool }: Gauges): () => 
   let startedAt = Number.NEGATIVE_INFINITY;
   let update: Promise<void> = Promise.resolve();
   return async () => {
-    for (const [state, count] of Object.entries(readPool())) pool.set({ state }, count);
     if (performance.now() - startedAt >= MEASURE_INTERVAL_MS) {
       startedAt = performance.now();
       update = updateFromDatabase();

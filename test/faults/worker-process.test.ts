@@ -111,6 +111,24 @@ t.test('SIGTERM hands over the run of the worker', async (t) => {
   t.equal(await next.end(), 0);
 });
 
+t.test('SIGTERM to both processes, as a service manager sends it', async (t) => {
+  const child = await start();
+  const worker = await untilWorker(child, 1);
+  const run = await startSlowRun();
+  process.kill(worker, 'SIGTERM');
+  process.kill(worker, 'SIGINT');
+  const ended = child.end();
+  process.kill(worker, 'SIGTERM');
+  t.equal(await ended, 0);
+  t.notOk(isRunning(worker));
+  t.match(await readRun(run), { status: 'queued', attempt: 0 }, 'it hands over its run');
+  t.notMatch(child.output(), /worker\.exited/);
+  simulator.control.clearFaults();
+  const next = await start();
+  t.match(await waitForRun(service, run.tenantId, run.runId), { status: /^succeeded/, attempt: 1 });
+  t.equal(await next.end(), 0);
+});
+
 t.test('a worker ends when the process that started it is killed', async (t) => {
   const child = await start();
   const worker = await untilWorker(child, 1);
@@ -134,4 +152,16 @@ t.test('a process that cannot be started is tried again', async (t) => {
   t.strictSame(endings[0], { code: null, signal: null });
   t.equal(await worker.readMetrics(), undefined);
   await worker.stop();
+});
+
+t.test('an error while it is started is no end of the service', async (t) => {
+  let tries = 0;
+  const failing = (): never => {
+    tries += 1;
+    throw new Error('no memory');
+  };
+  const worker = superviseWorker(failing, () => {});
+  await until('the second try', async () => tries === 2);
+  await worker.stop();
+  t.equal(tries, 2);
 });

@@ -73,7 +73,7 @@ t.test('runs are deleted after RETENTION_RUNS_DAYS, except those that are still 
   t.strictSame(
     await readIds(tenantId),
     [first.id, review, dismissedList, last, failedLast],
-    'the creator, the review, the dismissal, the last successful run and what came after it',
+    'the creator, the review, the dismissal, the last successful run and the last failure',
   );
   t.equal((await ask('GET', `${pathOf(tenantId)}/syncs/${failed}`)).status, 404);
   t.equal((await ask('GET', `${pathOf(tenantId)}/syncs/${first.id}`)).status, 200);
@@ -85,12 +85,31 @@ t.test('runs are deleted after RETENTION_RUNS_DAYS, except those that are still 
   t.strictSame(await readIds(tenantId), [first.id, dismissedList, young, newest.id]);
 });
 
+t.test('of a tenant whose syncs fail, the last failure is kept', async (t) => {
+  const tenantId = await makeTenant(service);
+  await addRun(tenantId, { status: 'failed', reason: 'internal' });
+  await addRun(tenantId, { status: 'canceled' });
+  const last = await addRun(tenantId, { status: 'failed', reason: 'internal' });
+  await sweep();
+  t.strictSame(await readIds(tenantId), [last]);
+});
+
 t.test('previews are deleted after RETENTION_PREVIEWS_HOURS, and all but the last five', async (t) => {
   const tenantId = await makeTenant(service);
   await syncTenant(service, tenantId);
   const previews: string[] = [];
   while (previews.length < 7) previews.push((await preview(tenantId)).id);
   await sweep();
+  t.strictSame((await readIds(tenantId)).slice(1), previews, 'not while they are new');
+  for (const id of previews) await age(id, '11 minutes');
+  const failed = newId();
+  await sql(
+    `insert into sync_runs (tenant_id, id, status, trigger, mode, refresh, strategy, step, requested_by, finished_datetime)
+     values ($1, $2, 'failed', 'request', 'preview', 'auto', 'one_per_vendor', 'done', 'a', now())`,
+    [tenantId, failed],
+  );
+  await sweep();
+  await sql('delete from sync_runs where id = $1', [failed]);
   const countItems = async (): Promise<number> =>
     (await sql('select from sync_plan_items where tenant_id = $1 and run_id = any($2)', [tenantId, previews])).length;
   const kept = previews.slice(2);

@@ -565,7 +565,7 @@ export interface paths {
         };
         /**
          * List syncs
-         * @description Runs are deleted after a time that the operator sets (90 days by default), and previews that were not applied after another (24 hours by default) or when five newer ones exist. Open reviews, the last successful run and runs that created companies are always kept.
+         * @description Runs are deleted after a time that the operator sets (90 days by default), and previews that were not applied after another (24 hours by default) or when five newer ones exist. Open reviews, the last successful run, the last failure and runs that created companies are always kept. `run_id` in other resources can name a deleted run.
          *
          *     Roles: `operator`, `admin`, `user`.
          */

@@ -8,25 +8,25 @@ export interface Retention {
   readonly previewsHours: number;
 }
 
-/** Previews of a tenant that are kept at most, unless they were applied. */
+/** A tenant keeps at most so many previews that were not applied. */
 const PREVIEWS_KEPT = 5;
+/** A new preview is not deleted for the sake of newer ones. */
+const PREVIEW_MINUTES = 10;
 
 const isUnappliedPreview = sql<boolean>`(mode = 'preview' and applied_datetime is null)`;
 
-/** The condition of an index. */
-const hasEnded = sql<boolean>`finished_datetime is not null`;
-
 const isExpiredPreview = ({ previewsHours }: Retention) => sql<boolean>`(
-  ${isUnappliedPreview} and ${hasEnded} and (
+  ${isUnappliedPreview} and (
     finished_datetime < now() - make_interval(hours => ${previewsHours})
-    or (select count(*) from (
-          select from sync_runs newer
-           where newer.tenant_id = sync_runs.tenant_id and newer.id > sync_runs.id
-             and newer.mode = 'preview' and newer.applied_datetime is null and newer.finished_datetime is not null
-           limit ${PREVIEWS_KEPT}) as newer) = ${PREVIEWS_KEPT}))`;
+    or finished_datetime < now() - make_interval(mins => ${PREVIEW_MINUTES})
+       and (select count(*) from (
+              select from sync_runs newer
+               where newer.tenant_id = sync_runs.tenant_id and newer.id > sync_runs.id
+                 and newer.mode = 'preview' and newer.applied_datetime is null and newer.status like 'succeeded%'
+               limit ${PREVIEWS_KEPT}) as newer) = ${PREVIEWS_KEPT}))`;
 
 /**
- * Kept for as long as the tenant: open reviews, the last successful run, runs that created companies (histories name them), and
+ * Kept for as long as the tenant: open reviews, the last successful run, the run that ended last, runs that created companies, and
  * dismissals of a state's list, which stay in effect until the list changes.
  */
 const isExpiredRun = ({ runsDays }: Retention) => sql<boolean>`(
@@ -37,8 +37,9 @@ const isExpiredRun = ({ runsDays }: Retention) => sql<boolean>`(
   and not (status = 'canceled' and list_digest is not null)
   and exists (
         select from sync_runs newer
-         where newer.tenant_id = sync_runs.tenant_id and newer.id > sync_runs.id
-           and newer.mode = 'full' and newer.status in ('succeeded', 'succeeded_with_warnings')))`;
+         where newer.tenant_id = sync_runs.tenant_id and newer.id > sync_runs.id and newer.mode = 'full'
+           and (newer.status like 'succeeded%'
+                or newer.status in ('failed', 'needs_review') and sync_runs.status not like 'succeeded%')))`;
 
 export interface ExpiredRun {
   readonly tenantId: string;
@@ -47,7 +48,7 @@ export interface ExpiredRun {
 
 /** Runs of all tenants that may be deleted, the oldest first. */
 export async function selectExpiredRuns(tx: OperatorTx, retention: Retention, limit: number): Promise<ExpiredRun[]> {
-  const select = (isExpired: typeof hasEnded) =>
+  const select = (isExpired: typeof isUnappliedPreview) =>
     tx
       .selectFrom('sync_runs')
       .select(['tenant_id as tenantId', 'id'])
@@ -58,32 +59,18 @@ export async function selectExpiredRuns(tx: OperatorTx, retention: Retention, li
   return [...(await select(isExpiredPreview(retention))), ...(await select(isExpiredRun(retention)))];
 }
 
-/** Deletes the first `limit` items of a run's plan. @returns how many it had, at most `limit` */
-export async function deleteSomePlanItems(tx: Tx, id: string, limit: number): Promise<number> {
-  const { numDeletedRows } = await tx
-    .deleteFrom('sync_plan_items')
-    .where('run_id', '=', id)
-    // A range of the primary key: without statistics, Postgres would join a list of numbers row by row.
-    .where(
-      sql<boolean>`seq < coalesce(
-        (select seq from sync_plan_items where run_id = ${id} order by seq offset ${limit} limit 1), 2147483647)`,
-    )
-    .executeTakeFirstOrThrow();
-  return Number(numDeletedRows);
+/** Locks the run. False if another transaction uses it, or it was applied or deleted meanwhile. */
+export async function lockExpiredRun(tx: Tx, id: string, retention: Retention): Promise<boolean> {
+  const run = await tx
+    .selectFrom('sync_runs')
+    .select('id')
+    .where('id', '=', id)
+    .where((eb) => eb.or([isExpiredPreview(retention), isExpiredRun(retention)]))
+    .forUpdate()
+    .skipLocked()
+    .executeTakeFirst();
+  return run !== undefined;
 }
 
-/** Does nothing if the run is in use by another transaction, or has been applied meanwhile. */
-export async function deleteRunIfExpired(tx: Tx, id: string, retention: Retention): Promise<void> {
-  await tx
-    .deleteFrom('sync_runs')
-    .where('id', 'in', (runs) =>
-      runs
-        .selectFrom('sync_runs')
-        .select('id')
-        .where('id', '=', id)
-        .where((eb) => eb.or([isExpiredPreview(retention), isExpiredRun(retention)]))
-        .forUpdate()
-        .skipLocked(),
-    )
-    .execute();
-}
+export const deleteRun = (tx: Tx, id: string): Promise<unknown> =>
+  tx.deleteFrom('sync_runs').where('id', '=', id).execute();
