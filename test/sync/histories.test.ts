@@ -72,14 +72,7 @@ const STATE: readonly (readonly [string, (a: number, b: number) => void])[] = [
   ['blank', (a) => control.setUbi({ location: at(active(), a).location, ubi: null })],
   ['set UBI', (a, b) => control.setUbi({ location: at(active(), a).location, ubi: at(UBIS, b) })],
   ['move', (a, b) => control.moveAddress({ location: at(active(), a).location, city: at(['TAOS', 'HOBBS'], b) })],
-  [
-    'vanish',
-    (a) => {
-      const { location } = at(active(), a);
-      control.vanish({ location });
-      gone.push(location);
-    },
-  ],
+  ['vanish', (a) => vanish(at(active(), a).location)],
   [
     'return',
     (a) => {
@@ -221,15 +214,20 @@ async function step(memories: readonly Memory[], [kind, a, b]: Op): Promise<void
     count('decide on a newer list');
   } else if (which < 27) await changeOwnLicense(memory, a, b);
   else {
-    // More than the guards allow.
-    for (const { location } of active().slice(0, 12)) {
-      control.vanish({ location });
-      gone.push(location);
-    }
-    count('mass vanish');
+    // More than the guard of the state allows, or than the guard of the tenant.
+    const [what, change] = b % 2 === 0 ? (['mass vanish', vanish] as const) : (['mass rename', renameAfresh] as const);
+    for (const { location } of active().slice(0, 12)) change(location);
+    count(what);
     await sync(memory.tenantId, true);
   }
 }
+
+function vanish(location: string): void {
+  control.vanish({ location });
+  gone.push(location);
+}
+
+const renameAfresh = (location: string): unknown => control.rename({ location, name: `NAME ${newNumber()}` });
 
 /**
  * A user's action while a sync of the tenant is in progress. Afterwards the action is in effect, and the tenant is as if one
@@ -526,6 +524,7 @@ t.test(`${HISTORIES} histories of two tenants`, async (t) => {
         'decide 200',
         'decide on a newer list',
         'mass vanish',
+        'mass rename',
         'dismiss',
         'own license',
         'replayed from the middle',
