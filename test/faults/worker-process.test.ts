@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { getPriority } from 'node:os';
 import process from 'node:process';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { superviseWorker } from '../../src/worker-process.js';
 import { type Child, startChild, writeFiles } from '../helpers/child.js';
 import { pickPort } from '../helpers/free-port.js';
@@ -48,8 +48,13 @@ const isRunning = (pid: number): boolean => {
   }
 };
 
+interface SlowRun {
+  readonly tenantId: string;
+  readonly runId: string;
+}
+
 /** A run that waits for an answer of BioTrack. */
-async function startSlowRun(): Promise<{ readonly tenantId: string; readonly runId: string }> {
+async function startSlowRun(): Promise<SlowRun> {
   const tenantId = await makeTenant(service);
   simulator.control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 100_000, times: 1 });
   const { body } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh: 'force' } });
@@ -57,8 +62,15 @@ async function startSlowRun(): Promise<{ readonly tenantId: string; readonly run
   return { tenantId, runId: body.id };
 }
 
-const readRun = async ({ tenantId, runId }: { readonly tenantId: string; readonly runId: string }) =>
-  (await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`)).body;
+/** The run was given back without losing an attempt, and the next process finishes it. */
+async function checkHandedOver(t: Test, { tenantId, runId }: SlowRun): Promise<void> {
+  const { body } = await ask('GET', `/v1/tenants/${tenantId}/syncs/${runId}`);
+  t.match(body, { status: 'queued', attempt: 0 }, 'the run is handed over');
+  simulator.control.clearFaults();
+  const next = await start();
+  t.match(await waitForRun(service, tenantId, runId), { status: /^succeeded/, attempt: 1 });
+  t.equal(await next.end(), 0);
+}
 
 t.test('runs are executed in a process of lower priority, and metrics are of both', async (t) => {
   const child = await start();
@@ -104,11 +116,7 @@ t.test('SIGTERM hands over the run of the worker', async (t) => {
   await untilWorker(child, 1);
   const run = await startSlowRun();
   t.equal(await child.end(), 0);
-  t.match(await readRun(run), { status: 'queued', attempt: 0 });
-  simulator.control.clearFaults();
-  const next = await start();
-  t.match(await waitForRun(service, run.tenantId, run.runId), { status: /^succeeded/, attempt: 1 });
-  t.equal(await next.end(), 0);
+  await checkHandedOver(t, run);
 });
 
 t.test('SIGTERM to both processes, as a service manager sends it', async (t) => {
@@ -121,12 +129,8 @@ t.test('SIGTERM to both processes, as a service manager sends it', async (t) => 
   process.kill(worker, 'SIGTERM');
   t.equal(await ended, 0);
   t.notOk(isRunning(worker));
-  t.match(await readRun(run), { status: 'queued', attempt: 0 }, 'it hands over its run');
+  await checkHandedOver(t, run);
   t.notMatch(child.output(), /worker\.exited/);
-  simulator.control.clearFaults();
-  const next = await start();
-  t.match(await waitForRun(service, run.tenantId, run.runId), { status: /^succeeded/, attempt: 1 });
-  t.equal(await next.end(), 0);
 });
 
 t.test('a worker ends when the process that started it is killed', async (t) => {
@@ -135,11 +139,7 @@ t.test('a worker ends when the process that started it is killed', async (t) => 
   const run = await startSlowRun();
   t.equal(await child.end('SIGKILL'), 'SIGKILL');
   await until('the end of the worker', async () => !isRunning(worker));
-  t.match(await readRun(run), { status: 'queued', attempt: 0 }, 'it hands over its run');
-  simulator.control.clearFaults();
-  const next = await start();
-  t.match(await waitForRun(service, run.tenantId, run.runId), { status: /^succeeded/, attempt: 1 });
-  t.equal(await next.end(), 0);
+  await checkHandedOver(t, run);
 });
 
 t.test('a process that cannot be started is tried again', async (t) => {
