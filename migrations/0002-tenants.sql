@@ -7,8 +7,16 @@ create table tenants (
   revision bigint not null default 0,
   -- The last sequence number of the tenant's change feed. This row is locked to allocate numbers, so there are no gaps.
   last_change_seq bigint not null default 0,
+  -- Readers of the change feed can continue after this number or a later one. It rises with the first sync, whose new companies
+  -- have no entries, and when old entries are deleted.
+  feed_start_seq bigint not null default 0,
+  -- Changed after a backup was restored, so that readers of lost entries notice.
+  feed_epoch uuid not null default gen_random_uuid(),
+  -- Since when no entry was deleted; null if none ever was.
+  feed_complete_from timestamptz,
   -- When companies were first written. From then on state and environment are fixed, and a strategy switch needs a preview.
   first_synced_datetime timestamptz,
+  first_synced_run_id uuid,
   version integer not null default 1,
   inserted_datetime timestamptz not null default now(),
   updated_datetime timestamptz not null default now()

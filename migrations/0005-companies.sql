@@ -19,6 +19,10 @@ create table companies (
   archived_datetime timestamptz,
   -- The company that now holds this company's licenses. Only set for archived companies.
   superseded_by uuid,
+  -- Who created it, in which run, and why. The change feed does not keep this.
+  created_reason text not null,
+  created_actor text not null,
+  created_run_id uuid,
   version integer not null default 1,
   inserted_datetime timestamptz not null default now(),
   -- Taken while the tenant is locked, so that readers of what changed since a time miss nothing.
@@ -85,10 +89,12 @@ create table vendor_companies (
 );
 call isolate_tenants('vendor_companies');
 
--- The change feed: ordered, without gaps, append-only.
+-- The tail of the change feed: ordered, without gaps, append-only. Its beginning is a snapshot of the companies and licenses.
 create table changes (
   tenant_id uuid not null references tenants on delete cascade,
   seq bigint not null,
+  -- A cursor has it, so that a number that was used again after a restored backup is noticed.
+  id uuid not null default gen_random_uuid(),
   kind text not null,
   company_id uuid,
   license_id uuid,

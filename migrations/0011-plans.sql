@@ -5,6 +5,8 @@ alter table changes
 -- A company's history and its explanation.
 create index changes_company on changes (tenant_id, company_id, seq);
 create index changes_from_company on changes (tenant_id, from_company_id, seq) where from_company_id is not null;
+-- The state of a license at an earlier number.
+create index changes_license on changes (tenant_id, license_id, seq) where license_id is not null;
 
 alter table sync_runs
   -- The previewed value for a switch. Null uses the preference's value.

@@ -44,6 +44,7 @@ grant insert, select on audit to biotrack_app;
 create table changes (
   tenant_id uuid not null,
   seq bigint not null,
+  id uuid not null default gen_random_uuid(),
   kind text not null,
   company_id uuid,
   license_id uuid,
@@ -59,6 +60,7 @@ create table changes (
 );
 CREATE INDEX changes_company ON changes USING btree (tenant_id, company_id, seq);
 CREATE INDEX changes_from_company ON changes USING btree (tenant_id, from_company_id, seq) WHERE from_company_id IS NOT NULL;
+CREATE INDEX changes_license ON changes USING btree (tenant_id, license_id, seq) WHERE license_id IS NOT NULL;
 alter table changes enable row level security;
 alter table changes force row level security;
 create policy tenant_isolation on changes to biotrack_app
@@ -83,6 +85,9 @@ create table companies (
   is_own_company boolean not null,
   archived_datetime timestamp with time zone,
   superseded_by uuid,
+  created_reason text not null,
+  created_actor text not null,
+  created_run_id uuid,
   version integer not null default 1,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default clock_timestamp(),
@@ -567,7 +572,11 @@ create table tenants (
   environment text not null,
   revision bigint not null default 0,
   last_change_seq bigint not null default 0,
+  feed_start_seq bigint not null default 0,
+  feed_epoch uuid not null default gen_random_uuid(),
+  feed_complete_from timestamp with time zone,
   first_synced_datetime timestamp with time zone,
+  first_synced_run_id uuid,
   version integer not null default 1,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default now(),

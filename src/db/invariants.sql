@@ -44,7 +44,7 @@ select 'I11 the rows of a run do not match its list' as label, run.tenant_id, ru
    and run.finished_datetime >= tenant.first_synced_datetime
    and (run.row_counts ->> 'used')::bigint + (run.row_counts ->> 'filtered')::bigint
      <> directory.fetched_rows - directory.duplicate_rows - directory.skipped_rows;
--- The counts of a run match its changes, or its stored plan.
+-- The counts of a run match its changes, or its stored plan. What the first sync created has no changes.
 select 'I11 the counts of a run do not match its changes' as label, run.tenant_id, run.id::text as what
   from sync_runs run
  cross join lateral (
@@ -55,8 +55,22 @@ select 'I11 the counts of a run do not match its changes' as label, run.tenant_i
           count(*) filter (where change.kind = 'license.created') as licenses_created,
           count(*) filter (where change.from_company_id is not null) as moved
      from changes change
-    where change.tenant_id = run.tenant_id and change.seq between run.first_change_seq and run.last_change_seq) actual
+    where change.tenant_id = run.tenant_id and change.seq between run.first_change_seq and run.last_change_seq) changed
+  join tenants tenant using (tenant_id)
+ cross join lateral (
+   select changed.created + count(*) filter (where of = 'company') as created,
+          changed.licenses_created + count(*) filter (where of = 'license') as licenses_created,
+          changed.updated, changed.archived, changed.reactivated, changed.moved
+     from (select 'company' as of from companies company
+            where company.tenant_id = run.tenant_id and company.created_run_id = run.id
+              and tenant.first_synced_run_id = run.id
+           union all
+           select 'license' from company_licenses license
+            where license.tenant_id = run.tenant_id and license.inserted_datetime = tenant.first_synced_datetime
+              and tenant.first_synced_run_id = run.id) first) actual
  where run.first_change_seq is not null
+   -- Older changes are deleted.
+   and run.first_change_seq >= tenant.feed_start_seq
    and (actual.created, actual.updated, actual.archived, actual.reactivated, actual.licenses_created,
         actual.moved) is distinct from (
      (run.counts ->> 'created')::bigint, (run.counts ->> 'updated')::bigint, (run.counts ->> 'archived')::bigint,
@@ -197,13 +211,25 @@ select 'company: an active license has another UBI' as label, company.tenant_id,
 select 'license: active and missing' as label, tenant_id, license_key as what
   from company_licenses where active and missing_since_datetime is not null;
 
--- The change feed is numbered 1, 2, 3 … without gaps, up to the counter of the tenant.
+-- The changes are numbered without gaps up to the counter of the tenant, at least from the one where the feed starts.
 select 'changes: a gap' as label, tenant.tenant_id, feed.last::text as what
   from tenants tenant
  cross join lateral (
    select count(*) as many, coalesce(min(seq), 1) as first, coalesce(max(seq), 0) as last
      from changes change where change.tenant_id = tenant.tenant_id) feed
- where feed.first <> 1 or feed.many <> feed.last or tenant.last_change_seq <> feed.last;
+ where feed.first > greatest(tenant.feed_start_seq, 1) or feed.many <> feed.last - feed.first + 1
+    or tenant.last_change_seq <> feed.last;
+select 'changes: the feed starts after its end' as label, tenant_id, feed_start_seq::text as what
+  from tenants where feed_start_seq > last_change_seq;
+select 'changes: the first sync has no run' as label, tenant_id, first_synced_run_id::text as what
+  from tenants tenant
+ where (first_synced_run_id is null) <> (first_synced_datetime is null)
+    or first_synced_run_id is not null and not exists (
+         select from sync_runs run where run.tenant_id = tenant.tenant_id and run.id = tenant.first_synced_run_id);
+select 'companies: the run that created one does not exist' as label, tenant_id, id::text as what
+  from companies company
+ where created_run_id is not null and not exists (
+         select from sync_runs run where run.tenant_id = company.tenant_id and run.id = company.created_run_id);
 
 -- Runs.
 select 'run: two active full runs' as label, tenant_id, count(*)::text as what

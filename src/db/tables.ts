@@ -57,6 +57,7 @@ export interface Changes {
   before: Json | null;
   company_id: string | null;
   from_company_id: string | null;
+  id: Generated<string>;
   inserted_datetime: Generated<Timestamp>;
   kind: string;
   license_id: string | null;
@@ -68,6 +69,9 @@ export interface Changes {
 
 export interface Companies {
   archived_datetime: Timestamp | null;
+  created_actor: string;
+  created_reason: string;
+  created_run_id: string | null;
   custom_data: Json | null;
   display_name: string;
   edited_name: string | null;
@@ -379,7 +383,11 @@ export interface SyncStates {
 
 export interface Tenants {
   environment: "production" | "training";
+  feed_complete_from: Timestamp | null;
+  feed_epoch: Generated<string>;
+  feed_start_seq: Generated<number>;
   first_synced_datetime: Timestamp | null;
+  first_synced_run_id: string | null;
   inputs_revision: Generated<number>;
   inserted_datetime: Generated<Timestamp>;
   last_change_seq: Generated<number>;

@@ -26,6 +26,8 @@ export const ERRORS = {
   preview_required: { status: 409, title: 'Preview required' },
   confirmation_required: { status: 409, title: 'Confirmation required' },
   run_ended: { status: 409, title: 'Sync run has ended' },
+  feed_rewound: { status: 409, title: 'Change feed was rewound' },
+  feed_expired: { status: 410, title: 'Change feed no longer has the next changes' },
   precondition_failed: { status: 412, title: 'Resource has changed' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   request_timeout: { status: 408, title: 'Request timed out' },

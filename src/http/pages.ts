@@ -13,6 +13,8 @@ export interface Pager {
   toPageRequest(path: string, query: PageQuery): PageRequest;
   /** The absolute URL of the next page, based on `PUBLIC_URL` and not on the Host header. */
   toNextPage(path: string, query: PageQuery, page: PageOf<unknown>): string | null;
+  /** The cursor of a position, for the query parameter `page[after]`. */
+  toCursor(path: string, query: PageQuery, after: string): string;
   /** A strong ETag of this page. @param revision changes whenever the content of the list may have changed */
   toEtag(path: string, query: PageQuery, revision: string): string;
 }
@@ -29,7 +31,10 @@ const FORMAT_VERSION = 1;
 export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer[]]): Pager {
   const toMac = (key: Buffer, list: string, after: string): Buffer =>
     createHmac('sha256', key).update(list).update('\0').update(after).digest().subarray(0, MAC_BYTES);
+  const toCursor = (path: string, query: PageQuery, after: string): string =>
+    Buffer.concat([toMac(keys[0], toList(path, query), after), Buffer.from(after, 'utf8')]).toString('base64url');
   return {
+    toCursor,
     toPageRequest(path, query) {
       const { 'page[size]': size = DEFAULT_PAGE_SIZE, 'page[after]': cursor } = query;
       if (cursor === undefined) return { size, after: undefined };
@@ -44,12 +49,11 @@ export function createPager(publicUrl: string, keys: readonly [Buffer, ...Buffer
     },
     toNextPage(path, query, { nextAfter }) {
       if (nextAfter === undefined) return null;
-      const cursor = Buffer.concat([toMac(keys[0], toList(path, query), nextAfter), Buffer.from(nextAfter, 'utf8')]);
       const url = new URL(publicUrl + path);
       for (const [name, value] of Object.entries(query)) {
         if (value !== undefined) url.searchParams.set(name, String(value));
       }
-      url.searchParams.set('page[after]', cursor.toString('base64url'));
+      url.searchParams.set('page[after]', toCursor(path, query, nextAfter));
       return url.href;
     },
     toEtag(path, query, revision) {

@@ -95,16 +95,14 @@ export function Named<S extends TSchema>(name: string, schema: S) {
 export const listNamedSchemas = (): readonly TSchema[] => [...named.values()];
 
 /** A page of a list. */
-export const Page = <S extends TSchema>(name: string, item: S) =>
-  Named(
-    name,
-    Reply({
-      data: Type.Array(item),
-      next_page: Nullable(
-        Type.String({ format: 'uri', description: 'The absolute URL of the next page, or null on the last page.' }),
-      ),
-    }),
-  );
+export const pageFields = <S extends TSchema>(item: S) => ({
+  data: Type.Array(item),
+  next_page: Nullable(
+    Type.String({ format: 'uri', description: 'The absolute URL of the next page, or null on the last page.' }),
+  ),
+});
+
+export const Page = <S extends TSchema>(name: string, item: S) => Named(name, Reply(pageFields(item)));
 
 export const DEFAULT_PAGE_SIZE = 100;
 export const MAX_PAGE_SIZE = 500;

@@ -27,6 +27,10 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
   preview_required: 'After the first sync, changes that move licenses or archive companies require "preview_id".',
   confirmation_required: 'Send "confirm" to confirm the change. "effect" shows what it would affect.',
   run_ended: 'A run that has ended cannot be canceled.',
+  feed_rewound:
+    'A backup was restored, so changes that you have read are no longer part of the feed. Replace what you have stored: read the feed from the beginning, without page[after].',
+  feed_expired:
+    'The feed no longer has the changes after this cursor: they are too old, or the first sync has run since. Replace what you have stored: read the feed from the beginning, without page[after].',
   precondition_failed:
     'The resource changed since it was last read. Read it again, then send the new ETag in If-Match.',
   method_not_allowed: 'Use one of the methods in the Allow header.',

@@ -29,13 +29,17 @@ export async function applyPlan(
   { inputs, plan, actor, runId, newId }: PlanToApply,
 ): Promise<RunResult> {
   const { versions, lastSync, part } = inputs;
-  const changes = await savePlannedRows(tx, tenantId, plan, { actor, runId });
+  const isFirstSync = runId !== null && lastSync === undefined;
+  const origin = { actor, runId };
+  const changes = await savePlannedRows(tx, tenantId, plan, origin, isFirstSync ? 'started' : 'continued');
   const found = { conflicts: plan.conflicts, ubiKeys: part?.scope.ubiKeys, runId };
   const counts = { ...plan.counts, conflicts: await saveConflicts(tx, tenantId, newId, found) };
   const totals = { counts, rows: toRowCounts(inputs, plan), warnings: toAllWarnings(inputs, plan) };
   const later = { ...totals, counts: toUnchangedCounts(plan.companyCount, counts.conflicts) };
-  const isFirstSync = runId !== null && lastSync === undefined;
-  const revision = isFirstSync ? await recordFirstSync(tx) : await getInputsRevision(tx);
+  const revision =
+    isFirstSync && changes !== undefined
+      ? await recordFirstSync(tx, runId, changes.first)
+      : await getInputsRevision(tx);
   if (runId === null) {
     // A decision is applied on top of the last sync. The next sync still finds the edits and the list's changes since then.
     if (lastSync !== undefined) {

@@ -4,13 +4,12 @@ import { SHOWN_LISTING_FIELDS } from '../domain/license-fields.js';
 import { toFieldPairs } from '../domain/snake-case.js';
 import { forEachYielding, type Yielding } from '../domain/yielding.js';
 import type { CompanyState, CompanyStep, LicenseStep, Reasons, SyncPlan } from '../mapping/index.js';
-import { toReasons } from '../mapping/index.js';
 
 /** An entry of the change feed without its number: what happened to one company or one license. */
 export interface CompanyFeedChange extends Difference {
   readonly kind: string;
   readonly reason: CompanyReason | LicenseReason | 'edited_by_user';
-  readonly companyId: string;
+  readonly companyId: string | null;
   /** The previous company of a moved license. */
   readonly fromCompanyId: string | null;
   readonly licenseId: string | null;
@@ -18,22 +17,46 @@ export interface CompanyFeedChange extends Difference {
 }
 
 /**
+ * Whether the feed continues with a plan, or starts with it. A first sync starts it: what it creates has no entries of its own,
+ * because readers begin with a snapshot, and one entry stands for all of it.
+ */
+export type FeedState = 'continued' | 'started';
+
+export const FEED_STARTED = 'feed.started';
+
+const START: CompanyFeedChange = {
+  kind: FEED_STARTED,
+  reason: 'first_seen',
+  companyId: null,
+  fromCompanyId: null,
+  licenseId: null,
+  licenseNumber: null,
+  before: null,
+  after: {},
+};
+
+/**
  * The feed entries of a plan: companies before their licenses, without steps that change nothing a caller can see. Lazy, because
  * together they are larger than the plan.
  */
 export function* toChanges(
-  plan: Pick<SyncPlan, 'companies' | 'licenses' | 'includeLabs' | 'strategy' | 'decisions'>,
+  { companies, licenses }: Pick<SyncPlan, 'companies' | 'licenses'>,
+  reasons: Reasons,
+  feed: FeedState,
 ): Generator<CompanyFeedChange, void, undefined> {
-  const reasons = toReasons(plan);
-  for (const step of plan.companies) {
-    const change = toCompanyChange(step, reasons);
+  if (feed === 'started') yield START;
+  for (const step of companies) {
+    const change = isRecorded(step, feed) ? toCompanyChange(step, reasons) : undefined;
     if (change !== undefined) yield change;
   }
-  for (const step of plan.licenses) {
-    const change = toLicenseChange(step, reasons);
+  for (const step of licenses) {
+    const change = isRecorded(step, feed) ? toLicenseChange(step, reasons) : undefined;
     if (change !== undefined) yield change;
   }
 }
+
+const isRecorded = ({ before }: CompanyStep | LicenseStep, feed: FeedState): boolean =>
+  feed === 'continued' || before !== undefined;
 
 export interface ChangeSummary {
   readonly count: number;
@@ -41,19 +64,22 @@ export interface ChangeSummary {
   readonly touchedIds: readonly string[];
 }
 
-export function* summarizeChanges({
-  companies,
-  licenses,
-}: Pick<SyncPlan, 'companies' | 'licenses'>): Yielding<ChangeSummary> {
-  let count = 0;
-  yield* forEachYielding(companies, ({ before, after }) => {
-    if (before === undefined || findCompanyDifference(before, after) !== undefined) count += 1;
+export function* summarizeChanges(
+  { companies, licenses }: Pick<SyncPlan, 'companies' | 'licenses'>,
+  feed: FeedState,
+): Yielding<ChangeSummary> {
+  let count = feed === 'started' ? 1 : 0;
+  yield* forEachYielding(companies, (step) => {
+    const { before, after } = step;
+    if (before !== undefined && findCompanyDifference(before, after) === undefined) return;
+    if (isRecorded(step, feed)) count += 1;
   });
   const stepIds = new Set(companies.map(({ after }) => after.id));
   const touched = new Set<string>();
-  yield* forEachYielding(licenses, ({ before, after }) => {
+  yield* forEachYielding(licenses, (step) => {
+    const { before, after } = step;
     if (before !== undefined && findDifference(before, after, LICENSE_FEED_FIELDS) === undefined) return;
-    count += 1;
+    if (isRecorded(step, feed)) count += 1;
     for (const id of [before?.companyId, after.companyId]) if (id !== undefined && !stepIds.has(id)) touched.add(id);
   });
   return { count, touchedIds: [...touched] };
@@ -95,7 +121,7 @@ function toLicenseChange(step: LicenseStep, reasons: Reasons): CompanyFeedChange
 const findCompanyDifference = (before: CompanyState | undefined, after: CompanyState): Difference | undefined =>
   findDifference(before && toShownCompany(before), toShownCompany(after), COMPANY_FEED_FIELDS);
 
-const toShownCompany = (company: CompanyState) => ({
+export const toShownCompany = (company: CompanyState) => ({
   id: company.id,
   origin: company.origin,
   name: company.editedName ?? company.sourceName,
@@ -107,7 +133,7 @@ const toShownCompany = (company: CompanyState) => ({
   supersededBy: company.supersededBy,
 });
 
-const COMPANY_FEED_FIELDS = toFieldPairs([
+export const COMPANY_FEED_FIELDS = toFieldPairs([
   'id',
   'origin',
   'name',
@@ -119,7 +145,7 @@ const COMPANY_FEED_FIELDS = toFieldPairs([
   'supersededBy',
 ]);
 
-const LICENSE_FEED_FIELDS = toFieldPairs([
+export const LICENSE_FEED_FIELDS = toFieldPairs([
   'id',
   'companyId',
   ...SHOWN_LISTING_FIELDS,

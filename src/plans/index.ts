@@ -2,6 +2,13 @@
 export { applyPlan } from './apply.js';
 export { countOpenConflicts, saveResolution } from './conflict-repository.js';
 export { saveEdits } from './edit-repository.js';
+export {
+  type FeedObject,
+  type FeedObjectPage,
+  readAsOf,
+  selectCompaniesAsOf,
+  selectLicensesAsOf,
+} from './feed-objects-repository.js';
 export { type CompanyEdits, EDITABLE_FIELDS, PLANNED_FIELDS, USER_COLUMNS, type UserFields } from './fields.js';
 export { findGuardViolation } from './guard.js';
 export {
@@ -18,6 +25,7 @@ export {
   savePlanItems,
   selectAppliedItems,
   selectChangesWithLicenses,
+  selectCreatedItems,
   selectStoredItems,
   selectUnchangedCompanyIds,
 } from './item-repository.js';

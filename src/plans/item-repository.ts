@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import { type Cell, type Columns, insertRows, RowSource } from '../db/bulk.js';
 import type { Tx } from '../db/database.js';
 import type { ChangeRange, PlanAction } from '../domain/sync-run.js';
+import { FEED_STARTED } from './changes.js';
+import { selectCompaniesAsOf, selectLicensesAsOf } from './feed-objects-repository.js';
 import { type PlanItem, toChangeItem } from './items.js';
 
 /** An item with its position within its section of the plan. */
@@ -101,6 +103,38 @@ export const selectChangesWithLicenses = (tx: Tx) =>
         .onRef('company_licenses.id', '=', 'changes.license_id'),
     );
 
+/** What the first sync created, as it was after the run. It has no entries in the change feed. */
+export async function selectCreatedItems(
+  tx: Tx,
+  objects: 'companies' | 'licenses',
+  { last }: ChangeRange,
+  after: string | undefined,
+  limit: number,
+): Promise<PositionedItem[]> {
+  const page = { seq: last, after, limit, isFirstSync: true };
+  if (objects === 'companies') {
+    const companies = await selectCompaniesAsOf(tx, page);
+    return companies.map(({ id, fields }) => ({
+      ...toChangeItem({ ...FIRST_SEEN, kind: 'company.created', companyId: id, licenseNumber: null, after: fields }),
+      position: id,
+    }));
+  }
+  const licenses = await selectLicensesAsOf(tx, page);
+  return licenses.map(({ id, fields }) => ({
+    ...toChangeItem({
+      ...FIRST_SEEN,
+      kind: 'license.created',
+      companyId: String(fields.company_id),
+      licenseId: id,
+      licenseNumber: String(fields.license_number),
+      after: fields,
+    }),
+    position: id,
+  }));
+}
+
+const FIRST_SEEN = { reason: 'first_seen', fromCompanyId: null, licenseId: null, before: null } as const;
+
 /** Items of an applied plan, from the change feed. */
 export async function selectAppliedItems(
   tx: Tx,
@@ -123,6 +157,7 @@ export async function selectAppliedItems(
     .where('changes.seq', '>=', first)
     .where('changes.seq', '<=', last)
     .where('changes.seq', '>', after)
+    .where('changes.kind', '<>', FEED_STARTED)
     .orderBy('changes.seq')
     .limit(limit)
     .execute();
@@ -159,6 +194,7 @@ export async function selectUnchangedCompanyIds(
     .where('inserted_datetime', '<=', (eb) =>
       eb.selectFrom('sync_runs').select('finished_datetime').where('id', '=', runId).$castTo<Date>(),
     )
+    .where(sql<boolean>`created_run_id is distinct from ${runId}`)
     .where('id', 'not in', (eb) =>
       eb
         .selectFrom('changes')

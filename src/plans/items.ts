@@ -1,7 +1,7 @@
 import type { PlanAction } from '../domain/sync-run.js';
 import type { Skip } from '../domain/vendor.js';
 import { mapYielding, type Yielding } from '../domain/yielding.js';
-import type { SyncPlan } from '../mapping/index.js';
+import { type SyncPlan, toReasons } from '../mapping/index.js';
 import { type CompanyFeedChange, toChanges } from './changes.js';
 
 /** What a plan does with a company, a license or a row of the list, and why. */
@@ -32,7 +32,7 @@ export const toPlanNotes = ({ filtered, adoptions, conflicts }: SyncPlan, limit:
 
 /** All items of a plan: changes, adoptions, conflicts, and skipped or filtered rows. */
 export function* toPlanItems(plan: SyncPlan, skips: readonly Skip[]): Yielding<PlanItem[]> {
-  const changes = yield* mapYielding(toChanges(plan), toChangeItem);
+  const changes = yield* mapYielding(toChanges(plan, toReasons(plan), 'continued'), toChangeItem);
   return [...changes, ...toNoteItems(toPlanNotes(plan, Number.POSITIVE_INFINITY), skips)];
 }
 

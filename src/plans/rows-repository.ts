@@ -4,12 +4,25 @@ import { LISTING_COLUMNS, toListingCells } from '../db/license-columns.js';
 import { namesOf, toColumns } from '../domain/snake-case.js';
 import type { ChangeRange } from '../domain/sync-run.js';
 import { runYielding } from '../domain/yielding.js';
-import type { CompanyState, CompanyStep, LicenseState, LicenseStep, SyncPlan } from '../mapping/index.js';
+import {
+  type CompanyState,
+  type CompanyStep,
+  type LicenseState,
+  type LicenseStep,
+  type SyncPlan,
+  toReasons,
+} from '../mapping/index.js';
 import { allocateChangeNumbers } from '../modules/tenants/index.js';
-import { type CompanyFeedChange, summarizeChanges, toChanges } from './changes.js';
+import { type CompanyFeedChange, type FeedState, summarizeChanges, toChanges } from './changes.js';
 import { PLACEMENT_FIELDS, PLANNED_FIELDS } from './fields.js';
 
 const COMPANY_COLUMNS = { tenant_id: 'uuid', ...toColumns(PLANNED_FIELDS) } as const satisfies Columns;
+const NEW_COMPANY_COLUMNS = {
+  ...COMPANY_COLUMNS,
+  created_reason: 'text',
+  created_actor: 'text',
+  created_run_id: 'uuid',
+} as const satisfies Columns;
 const companyFields = namesOf(PLANNED_FIELDS);
 
 function toCompanyCells(tenantId: string, company: CompanyState): Cell[] {
@@ -43,18 +56,32 @@ export interface ChangeOrigin {
   readonly runId: string | null;
 }
 
+/** The steps of a plan, and what their reasons depend on. */
+export type PlannedRows = Pick<
+  SyncPlan,
+  'companies' | 'licenses' | 'newVendorCompanies' | 'includeLabs' | 'strategy' | 'decisions'
+>;
+
 /**
- * Writes the rows of a plan. The transaction must have locked the tenant before the plan's snapshot was read.
- * Undefined: no feed entry was written, because nothing changed that a caller can see.
+ * Writes the rows of a plan and its feed entries. The transaction must have locked the tenant before the plan's snapshot was
+ * read. Undefined: no feed entry was written, because nothing changed that a caller can see.
  */
 export async function savePlannedRows(
   tx: Tx,
   tenantId: string,
-  plan: Pick<SyncPlan, 'companies' | 'licenses' | 'newVendorCompanies' | 'includeLabs' | 'strategy' | 'decisions'>,
+  plan: PlannedRows,
   origin: ChangeOrigin,
+  feed: FeedState = 'continued',
 ): Promise<ChangeRange | undefined> {
+  const reasons = toReasons(plan);
+  const toNewCompanyCells = (step: CompanyStep): Cell[] => [
+    ...toCompanyCells(tenantId, step.after),
+    reasons.ofCompany(step),
+    origin.actor,
+    origin.runId,
+  ];
   const companies = {
-    created: new RowSource(rowsOf(plan.companies, isNew, ({ after }) => toCompanyCells(tenantId, after))),
+    created: new RowSource(rowsOf(plan.companies, isNew, toNewCompanyCells)),
     changed: rowsOf(plan.companies, isKnown, ({ after }) => toCompanyCells(tenantId, after)),
   };
   const licenses = {
@@ -62,12 +89,14 @@ export async function savePlannedRows(
     changed: rowsOf(plan.licenses, isListingChanged, ({ after }) => toLicenseCells(tenantId, after)),
     placed: rowsOf(plan.licenses, isOnlyPlaced, ({ after }) => toPlacementCells(tenantId, after)),
   };
-  const { count, touchedIds } = await runYielding(summarizeChanges(plan));
+  const { count, touchedIds } = await runYielding(summarizeChanges(plan, feed));
   const range = count === 0 ? undefined : await allocateChangeNumbers(tx, count);
-  const entries = new RowSource(range === undefined ? [] : toChangeRows(tenantId, toChanges(plan), range, origin));
+  const entries = new RowSource(
+    range === undefined ? [] : toChangeRows(tenantId, toChanges(plan, reasons, feed), range, origin),
+  );
   // Licenses have foreign keys to companies.
   const next = [licenses.created, entries];
-  await insertRows(tx, 'companies', COMPANY_COLUMNS, companies.created, next);
+  await insertRows(tx, 'companies', NEW_COMPANY_COLUMNS, companies.created, next);
   await updateRows(tx, 'companies', {
     keys: KEYS,
     columns: COMPANY_COLUMNS,

@@ -15,16 +15,13 @@ import type {
 } from '../mapping/index.js';
 import { PLACEMENT_FIELDS, PLANNED_FIELDS } from './fields.js';
 
-const selectCompanies = (tx: Tx) =>
+export const selectCompanyStates = (tx: Tx) =>
   tx
     .selectFrom('companies')
     .select(toSelectList(namesOf(PLANNED_FIELDS)))
     .orderBy('id');
-const selectLicenses = (tx: Tx) =>
-  tx
-    .selectFrom('company_licenses')
-    .select([...toSelectList(namesOf(PLACEMENT_FIELDS)), ...LISTING_COLUMN_NAMES])
-    .orderBy('license_key');
+export const selectLicenseStates = (tx: Tx) =>
+  tx.selectFrom('company_licenses').select([...toSelectList(namesOf(PLACEMENT_FIELDS)), ...LISTING_COLUMN_NAMES]);
 const selectVendorCompanies = (tx: Tx) =>
   tx.selectFrom('vendor_companies').select(['ubi_key as ubiKey', 'company_id as companyId']).orderBy('ubi_key');
 
@@ -34,8 +31,8 @@ const anyText = (texts: Iterable<string>) => sql<string>`any(${[...texts]}::text
 /** All companies and licenses of the tenant. Read it in the transaction that locked the tenant. */
 export async function loadSnapshot(tx: Tx, ownUbiKey: string | null): Promise<Snapshot> {
   return {
-    companies: await mapAsync(await selectCompanies(tx).execute(), toCompanyState),
-    licenses: await mapAsync(await selectLicenses(tx).execute(), toLicenseState),
+    companies: await mapAsync(await selectCompanyStates(tx).execute(), toCompanyState),
+    licenses: await mapAsync(await selectLicenseStates(tx).orderBy('license_key').execute(), toLicenseState),
     vendorCompanies: await selectVendorCompanies(tx).execute(),
     decisions: await selectDecisions(tx),
     ownUbiKey,
@@ -55,13 +52,16 @@ export async function loadPart(tx: Tx, ownUbiKey: string | null, scope: Scope): 
 }
 
 export async function loadCompanies(tx: Tx, ids: Iterable<string>): Promise<CompanyState[]> {
-  const rows = await selectCompanies(tx).where('id', '=', anyId(ids)).execute();
+  const rows = await selectCompanyStates(tx).where('id', '=', anyId(ids)).execute();
   return rows.map(toCompanyState);
 }
 
 /** The licenses with these keys that the tenant has. */
 export async function loadLicenses(tx: Tx, licenseKeys: Iterable<string>): Promise<LicenseState[]> {
-  const rows = await selectLicenses(tx).where('license_key', '=', anyText(licenseKeys)).execute();
+  const rows = await selectLicenseStates(tx)
+    .where('license_key', '=', anyText(licenseKeys))
+    .orderBy('license_key')
+    .execute();
   return rows.map(toLicenseState);
 }
 
@@ -71,7 +71,11 @@ export async function loadActive(
   ids: Iterable<string>,
 ): Promise<{ readonly companies: CompanyState[]; readonly licenses: LicenseState[] }> {
   const companies = await loadCompanies(tx, ids);
-  const rows = await selectLicenses(tx).where('company_id', '=', anyId(ids)).where('active', '=', true).execute();
+  const rows = await selectLicenseStates(tx)
+    .where('company_id', '=', anyId(ids))
+    .where('active', '=', true)
+    .orderBy('license_key')
+    .execute();
   return { companies, licenses: rows.map(toLicenseState) };
 }
 
@@ -181,15 +185,15 @@ export async function countAll(tx: Tx): Promise<Totals> {
   };
 }
 
-type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanies>['executeTakeFirstOrThrow']>>;
-type LicenseRow = Awaited<ReturnType<ReturnType<typeof selectLicenses>['executeTakeFirstOrThrow']>>;
+type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanyStates>['executeTakeFirstOrThrow']>>;
+type LicenseRow = Awaited<ReturnType<ReturnType<typeof selectLicenseStates>['executeTakeFirstOrThrow']>>;
 
-const toCompanyState = (row: CompanyRow): CompanyState => ({
+export const toCompanyState = (row: CompanyRow): CompanyState => ({
   ...row,
   archivedDatetime: row.archivedDatetime?.toISOString() ?? null,
 });
 
-const toLicenseState = (row: LicenseRow): LicenseState =>
+export const toLicenseState = (row: LicenseRow): LicenseState =>
   Object.assign(fromListingRow<Activity>(row), {
     id: row.id,
     companyId: row.companyId,

@@ -8,6 +8,16 @@ import { selectListedLicenses } from '../../src/modules/directory/index.js';
 import { inTenant } from '../../src/modules/tenants/index.js';
 import { findPlanSettings, loadPlanInputs, loadSnapshot, makePlan } from '../../src/plans/index.js';
 import { IS_LONG, IS_THINNED, pickCount } from '../helpers/counts.js';
+import {
+  checkReplica,
+  EMPTY_REPLICA,
+  FeedError,
+  type Replica,
+  readFeed,
+  readFeedPage,
+  readFeedTables,
+  toCanonical,
+} from '../helpers/feed.js';
 import { findBrokenInvariants } from '../helpers/invariants.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 import { until } from '../helpers/until.js';
@@ -46,8 +56,10 @@ interface Memory {
   readonly vendors: Map<string, string>;
   readonly licenses: Map<string, string>;
   readonly names: Map<string, string | null>;
-  /** The state at each check. */
-  readonly states: FeedState[];
+  /** What a client had read at each check. */
+  readonly replicas: Replica[];
+  /** Of a client that reads one page after each step. */
+  slow: Replica;
 }
 
 const tally = new Map<string, number>();
@@ -86,7 +98,7 @@ const STATE: readonly (readonly [string, (a: number, b: number) => void])[] = [
 ];
 
 async function sync(tenantId: string, force: boolean): Promise<void> {
-  const before = await readTables(tenantId);
+  const before = await readFeedTables(sql, tenantId);
   let run = await syncTenant(service, tenantId, { refresh: force ? 'force' : 'auto' });
   count(`sync ${run.status}`);
   if (run.status !== 'needs_review') return;
@@ -96,7 +108,7 @@ async function sync(tenantId: string, force: boolean): Promise<void> {
     await sync(tenantId, true);
     return;
   }
-  if (canonical(await readTables(tenantId)) !== canonical(before))
+  if (toCanonical(await readFeedTables(sql, tenantId)) !== toCanonical(before))
     throw new Error('I12: a run in review changed something');
   reviews += 1;
   if (reviews % 3 === 0) {
@@ -104,7 +116,8 @@ async function sync(tenantId: string, force: boolean): Promise<void> {
     if (dismissed.status !== 200) throw new Error(JSON.stringify(dismissed.body));
     run = await syncTenant(service, tenantId, { refresh: 'auto' });
     if (run.status !== 'succeeded_with_warnings') throw new Error(`dismissed: ${JSON.stringify(run)}`);
-    if (canonical(await readTables(tenantId)) !== canonical(before)) throw new Error('a dismissed plan was applied');
+    if (toCanonical(await readFeedTables(sql, tenantId)) !== toCanonical(before))
+      throw new Error('a dismissed plan was applied');
     return count('dismiss');
   }
   run = (await ask('POST', `${pathOf(tenantId)}/syncs/${run.id}/confirm`)).body;
@@ -313,122 +326,45 @@ async function check(memory: Memory): Promise<void> {
   if (!(await checkFixpoint(tenantId))) await checkKnown(tenantId);
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** All objects in a tenant's feed by type and id, and the last `seq`. */
-interface FeedState {
-  readonly seq: number;
-  readonly objects: ReadonlyMap<string, Fields>;
-}
-
-const EMPTY_FEED: FeedState = { seq: 0, objects: new Map() };
-
-/** Reads the current state from the tables, with the field names of the feed. */
-async function readTables(tenantId: string): Promise<FeedState> {
-  const [companies, licenses, ownLicenses] = await Promise.all([
-    sql<Fields>(
-      `select id, origin, coalesce(edited_name, source_name) as name, source_name, display_name, ubi, is_own_company,
-              archived_datetime is not null as archived, superseded_by, legal_business_name, relationship_type,
-              leaflink_customer_id, custom_data
-         from companies where tenant_id = $1`,
-      [tenantId],
-    ),
-    sql<Fields>(
-      `select id, company_id, license_number, name, license_type, license_type_raw, activities, ubi, active,
-              missing_since_datetime,
-              json_build_object('line1', address_line1, 'line2', address_line2, 'city', city, 'state', address_state,
-                                'zip', zip) as address
-         from company_licenses where tenant_id = $1`,
-      [tenantId],
-    ),
-    sql<Fields>(
-      `select id, license_number, name, license_type, issue_datetime, expiry_datetime, active, credential_id,
-              default_intake_location_id, sync_enabled, create_companies, sync_rooms, notify_on_change,
-              share_with_leaflink, archived_datetime is not null as archived
-         from licenses where tenant_id = $1`,
-      [tenantId],
-    ),
-  ]);
-  const [feed] = await sql<{ seq: string }>('select last_change_seq as seq from tenants where tenant_id = $1', [
-    tenantId,
-  ]);
-  const objects = new Map<string, Fields>();
-  for (const company of companies) objects.set(`company ${company.id}`, company);
-  for (const license of licenses) objects.set(`license ${license.id}`, license);
-  for (const license of ownLicenses) objects.set(`own_license ${license.id}`, license);
-  return { seq: Number(feed?.seq), objects };
-}
-
-/** The object of a feed entry. */
-const objectKeyOf = ({ kind, company_id, license_id }: Body): string =>
-  kind.startsWith('company.') ? `company ${company_id}` : `${kind.split('.')[0]} ${license_id}`;
-
-/** JSON independent of the order of fields. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, inner: unknown) =>
-    inner instanceof Map
-      ? Object.fromEntries([...inner].sort(([a], [b]) => (a < b ? -1 : 1)))
-      : typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-        : (inner ?? null),
-  );
-
-/** Applies the feed entries after a state. Each entry must start from the state before it. */
-async function replay(tenantId: string, from: FeedState): Promise<FeedState> {
-  const objects = new Map(from.objects);
-  let { seq } = from;
-  let next: string | null = `${pathOf(tenantId)}/changes?page[size]=500&after_seq=${seq}`;
-  while (next !== null) {
-    const { status, body } = (await ask('GET', next)) as TestResponse;
-    if (status !== 200) throw new Error(`changes: ${JSON.stringify(body)}`);
-    for (const line of body.data as Body[]) {
-      if (line.seq !== seq + 1) throw new Error(`I20: after ${seq} comes ${line.seq}`);
-      seq = line.seq;
-      const key = objectKeyOf(line);
-      const present = objects.get(key);
-      if ((line.before === null) !== (present === undefined)) {
-        throw new Error(`I20: ${seq} ${line.kind} of ${key}: before is ${canonical(line.before)}`);
-      }
-      for (const [name, value] of Object.entries(line.before ?? {})) {
-        const was = present?.[name];
-        if (canonical(was) !== canonical(value)) {
-          throw new Error(`I20: ${seq} ${line.kind} of ${key}: ${name} was ${canonical(was)}, not ${canonical(value)}`);
-        }
-      }
-      objects.set(key, { ...present, ...line.after });
-      if (key.startsWith('license') && canonical(objects.get(key)?.company_id) !== canonical(line.company_id)) {
-        throw new Error(`I20: ${seq} ${line.kind} of ${key} has the company ${line.company_id}`);
-      }
-    }
-    next = body.next_page;
-  }
-  return { seq, objects };
-}
-
-/** I20: replaying the feed, from the beginning or from an earlier state, gives the current state. */
+/**
+ * I20: replaying the feed gives the current state: from the beginning, from an earlier state, and for a client that reads its
+ * snapshot page by page while the tenant changes.
+ */
 async function checkFeed(memory: Memory): Promise<void> {
-  const there = await readTables(memory.tenantId);
-  const earlier = at([EMPTY_FEED, ...memory.states], memory.states.length * 7 + there.seq);
-  for (const from of new Set([EMPTY_FEED, earlier])) {
-    const replayedState = await replay(memory.tenantId, from);
-    if (replayedState.seq !== there.seq)
-      throw new Error(`I20: the feed ends at ${replayedState.seq}, the tenant at ${there.seq}`);
-    for (const key of replayedState.objects.keys()) {
-      if (!there.objects.has(key)) throw new Error(`I20: ${key} is in the feed after ${from.seq} but does not exist`);
-    }
-    for (const [key, fields] of there.objects) {
-      const replayed = replayedState.objects.get(key);
-      for (const [name, value] of Object.entries(fields)) {
-        if (canonical(replayed?.[name]) !== canonical(value) || replayed === undefined) {
-          throw new Error(
-            `I20: after ${from.seq}, ${name} of ${key} is ${canonical(replayed?.[name])} in the feed, but ${canonical(value)} in the tables`,
-          );
-        }
-      }
-    }
-    if (from.seq > 0) count('replayed from the middle');
+  const { tenantId, replicas } = memory;
+  const wanted = await readFeedTables(sql, tenantId);
+  const fresh = await readFeed(service, tenantId);
+  checkReplica(fresh, wanted);
+  const earlier = at([fresh, ...replicas], replicas.length * 7 + fresh.seq);
+  const continued = await tryToContinue(() => readFeed(service, tenantId, earlier), earlier);
+  if (continued !== undefined) {
+    checkReplica(continued, wanted);
+    if (continued.seq !== fresh.seq) throw new Error(`I20: the feed ends at ${continued.seq} and at ${fresh.seq}`);
+    if (earlier.seq < fresh.seq) count('replayed from the middle');
   }
-  memory.states.push(there);
+  const slow = await tryToContinue(() => readFeedPage(service, tenantId, memory.slow, SLOW_PAGE_SIZE), memory.slow);
+  memory.slow = slow ?? EMPTY_REPLICA;
+  if (slow?.isCurrent === true) {
+    checkReplica(slow, wanted);
+    count('read slowly');
+    if (slow.counts.tail > 0) count('read slowly with changes');
+    memory.slow = EMPTY_REPLICA;
+  }
+  replicas.push(fresh);
+}
+
+/** A snapshot takes about four pages, one after each check. */
+const SLOW_PAGE_SIZE = 25;
+
+/** Undefined if the first sync has run since, so that the client must begin again. */
+async function tryToContinue(read: () => Promise<Replica>, from: Replica): Promise<Replica | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    const [feed] = await sql<{ start: string }>('select max(feed_start_seq) as start from tenants');
+    if (error instanceof FeedError && error.code === 'feed_expired' && from.seq < Number(feed?.start)) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -482,7 +418,7 @@ async function play(ops: readonly Op[], take = step): Promise<void> {
   for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
     const tenantId = await makeTenant(service, 'credential', strategy);
     const [own, vendors, licenses] = [new Map(), new Map(), new Map()];
-    memories.push({ tenantId, own, vendors, licenses, names: new Map(), states: [] });
+    memories.push({ tenantId, own, vendors, licenses, names: new Map(), replicas: [], slow: EMPTY_REPLICA });
     await sync(tenantId, false);
   }
   for (const op of ops) {
@@ -512,7 +448,7 @@ t.test(`${HISTORIES} histories of two tenants`, async (t) => {
   t.comment([...tally].map(([what, times]) => `${what} ${times}`).join(', '));
   // Few histories do not cover every event.
   const expected = IS_THINNED
-    ? ['switch', 'edit', 'revert', 'return', 'replayed from the middle']
+    ? ['switch', 'edit', 'revert', 'return', 'replayed from the middle', 'read slowly']
     : [
         'switch',
         'edit',
@@ -528,6 +464,7 @@ t.test(`${HISTORIES} histories of two tenants`, async (t) => {
         'dismiss',
         'own license',
         'replayed from the middle',
+        'read slowly with changes',
       ];
   for (const what of expected) {
     t.ok((tally.get(what) ?? 0) > 0, `${what}: ${tally.get(what) ?? 0}`);

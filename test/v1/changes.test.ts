@@ -1,107 +1,164 @@
 import t from 'tap';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
-import { makeTenant, startTestService, syncTenant, type TestService } from '../helpers/service.js';
+import {
+  checkReplica,
+  EMPTY_REPLICA,
+  FeedError,
+  type Replica,
+  readFeed,
+  readFeedPage,
+  readFeedTables,
+} from '../helpers/feed.js';
+import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 
-/** Reads the whole feed, page by page. */
-async function readFeed({ ask }: TestService, tenantId: string, size: number): Promise<Record<string, unknown>[]> {
-  const changes: Record<string, unknown>[] = [];
-  let next: string | null = `/v1/tenants/${tenantId}/changes?page%5Bsize%5D=${size}`;
-  while (next !== null) {
-    const { body } = await ask('GET', next);
-    changes.push(...body.data);
-    next = body.next_page;
-  }
-  return changes;
+type Body = TestResponse['body'];
+
+const service = await startTestService(t, { simulator: { licenses: 120 } });
+const { ask, sql, simulator, newId } = service;
+const { control, demo } = simulator;
+
+/** Changes three licenses of the state, then syncs. */
+async function changeThree(tenantId: string): Promise<void> {
+  const [sold, renamed, vanished] = control.rows({}).filter(({ deleted, location }) => !deleted && location !== '') as {
+    location: string;
+  }[];
+  control.sell({ location: sold?.location ?? '', toUbi: demo.ubi });
+  control.rename({ location: renamed?.location ?? '', name: `Another Name ${newId()}` });
+  control.vanish({ location: vanished?.location ?? '' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  control.restore({ location: vanished?.location ?? '' });
+  await syncTenant(service, tenantId, { refresh: 'force' });
 }
 
-type Fields = Record<string, unknown>;
-
-/** Applies all changes, as a client does. */
-function replay(changes: readonly Record<string, unknown>[], of: 'company' | 'license'): Map<string, Fields> {
-  const objects = new Map<string, Fields>();
-  for (const { kind, company_id, license_id, before, after } of changes) {
-    if (!String(kind).startsWith(of)) continue;
-    const id = String(of === 'company' ? company_id : license_id);
-    const present = objects.get(id);
-    if ((before === null) !== (present === undefined)) throw new Error(`${kind} of ${id} does not follow`);
-    for (const [name, value] of Object.entries((before ?? {}) as Fields)) {
-      if (JSON.stringify(present?.[name]) !== JSON.stringify(value))
-        throw new Error(`${kind} of ${id}: ${name} was not so`);
-    }
-    objects.set(id, { ...present, ...(after as Fields) });
-  }
-  return objects;
-}
-
-t.test('GET /changes', async (t) => {
-  const service = await startTestService(t, { simulator: { licenses: 120 } });
-  const { ask, simulator, newId } = service;
-  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
-  const path = `/v1/tenants/${tenantId}`;
-
-  const nothing = await ask('GET', `${path}/changes`);
-  t.same(nothing.body, { data: [], next_page: null }, 'no changes yet');
-  const poll = { headers: { 'if-none-match': nothing.headers.get('etag') ?? '' } };
-  t.equal((await ask('GET', `${path}/changes`, poll)).status, 304, 'not modified');
-  await syncTenant(service, tenantId);
-  t.equal((await ask('GET', `${path}/changes`, poll)).status, 200, 'modified');
-  const { body: companies } = await ask('GET', `${path}/companies?page%5Bsize%5D=500&licenses=all`);
-  const [sold, renamed, vanished] = companies.data.flatMap((company: { licenses: Fields[] }) => company.licenses);
-  simulator.control.sell({ location: sold.license_number, toUbi: simulator.demo.ubi });
-  simulator.control.rename({ location: renamed.license_number, name: 'Another Name' });
-  simulator.control.vanish({ location: vanished.license_number });
-  await syncTenant(service, tenantId, { refresh: 'force' });
-  simulator.control.restore({ location: vanished.license_number });
-  await syncTenant(service, tenantId, { refresh: 'force' });
-
-  await t.test('200: numbered without gaps, for any page size', async (t) => {
-    const small = await readFeed(service, tenantId, 7);
-    t.same(small, await readFeed(service, tenantId, 500));
-    t.same(
-      small.map(({ seq }) => seq),
-      small.map((_change, index) => index + 1),
-    );
-    const kinds = new Set(small.map(({ kind }) => kind));
-    for (const kind of ['company.created', 'license.created', 'license.transferred', 'license.deactivated']) {
-      t.ok(kinds.has(kind), kind);
-    }
-    t.ok(small.every(({ actor, run_id }) => String(actor).startsWith('api_key:') && run_id !== null));
-  });
-
-  await t.test('200: replaying the feed gives the current companies', async (t) => {
-    const changes = await readFeed(service, tenantId, 100);
-    const { body } = await ask('GET', `${path}/companies?page%5Bsize%5D=500&licenses=all&archived=include`);
-    const replayed = replay(changes, 'company');
-    t.equal(replayed.size, body.data.length, `${replayed.size} companies`);
-    for (const company of body.data) t.has(company, replayed.get(company.id) as Fields);
-    const replayedLicenses = replay(changes, 'license');
-    const licenses = body.data.flatMap((company: { id: string; licenses: Fields[] }) =>
-      company.licenses.map((license) => ({ ...license, company_id: company.id })),
-    );
-    t.equal(replayedLicenses.size, licenses.length, `${replayedLicenses.size} licenses`);
-    for (const license of licenses) t.has(license, replayedLicenses.get(license.id) as Fields);
-  });
-
-  await t.test('200: after_seq returns later changes only', async (t) => {
-    const all = await readFeed(service, tenantId, 500);
-    const last = all.at(-4) as { seq: number };
-    const { body } = await ask('GET', `${path}/changes?after_seq=${last.seq}`);
-    t.same(body.data, all.slice(-3));
-    t.equal(body.next_page, null);
-    const { body: nothing } = await ask('GET', `${path}/changes?after_seq=${all.length}`);
-    t.same(nothing.data, []);
-  });
-
-  await t.test('400 and 404', async (t) => {
-    t.equal((await ask('GET', `${path}/changes?after_seq=-1`)).status, 400);
-    t.equal((await ask('GET', `${path}/changes?after_seq=x`)).body.errors[0].pointer, '?after_seq');
-    t.equal((await ask('GET', `${path}/changes?page%5Bafter%5D=x`)).body.code, 'invalid_cursor');
-    t.equal((await ask('GET', `/v1/tenants/${newId()}/changes`)).status, 404);
-  });
-
-  t.strictSame(
-    service.contract.listUnseen(OWNERS['changes.test.ts'], isOwnOutcome),
-    [],
-    'every documented response occurred',
+const pathOf = (tenantId: string): string => `/v1/tenants/${tenantId}/changes`;
+const readAfter = (tenantId: string, { cursor }: Replica): Promise<TestResponse> =>
+  ask('GET', `${pathOf(tenantId)}?page[after]=${cursor}`);
+const codeOf = (read: Promise<unknown>): Promise<unknown> =>
+  read.then(
+    () => 'no error',
+    (error) => (error instanceof FeedError ? error.code : error),
   );
+
+t.test('a snapshot, then a tail', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const nothing = await ask('GET', pathOf(tenantId));
+  t.match(nothing.body, { data: [], next_page: null, cursor: String, epoch: String }, 'nothing yet');
+  const poll = { headers: { 'if-none-match': nothing.headers.get('etag') ?? '' } };
+  t.equal((await ask('GET', pathOf(tenantId), poll)).status, 304, 'not modified');
+  await syncTenant(service, tenantId);
+  t.equal((await ask('GET', pathOf(tenantId), poll)).status, 200, 'modified');
+
+  const first = await readFeed(service, tenantId);
+  t.match(first.counts, { tail: 0 }, 'a first sync has no changes of its own');
+  checkReplica(first, await readFeedTables(sql, tenantId));
+  const { body } = await ask('GET', `${pathOf(tenantId)}?page[size]=1`);
+  t.match(body.data, [
+    { seq: first.seq, kind: 'company.snapshot', reason: null, before: null, actor: null, run_id: null },
+  ]);
+  const [company] = (await ask('GET', `/v1/tenants/${tenantId}/companies/${body.data[0].company_id}`)).body.licenses;
+  t.ok(company, 'its company exists');
+
+  await changeThree(tenantId);
+  const tail = await readFeed(service, tenantId, first);
+  checkReplica(tail, await readFeedTables(sql, tenantId));
+  const { data } = (await readAfter(tenantId, first)).body;
+  t.same(
+    data.map(({ seq }: Body) => seq),
+    data.map((_: Body, index: number) => first.seq + 1 + index),
+    'without gaps',
+  );
+  for (const kind of ['license.transferred', 'license.deactivated', 'license.reactivated']) {
+    t.ok(
+      data.some((line: Body) => line.kind === kind),
+      kind,
+    );
+  }
+  t.ok(data.every(({ actor, run_id }: Body) => actor.startsWith('api_key:') && run_id !== null));
+  t.same((await readAfter(tenantId, tail)).body.data, [], 'nothing after the end');
+
+  for (const size of [1, 7, 500]) {
+    const replica = await readFeed(service, tenantId, EMPTY_REPLICA, size);
+    checkReplica(replica, await readFeedTables(sql, tenantId));
+    t.equal(replica.seq, tail.seq, `page size ${size}`);
+  }
+});
+
+t.test('a snapshot is consistent while the tenant changes', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  await syncTenant(service, tenantId);
+  let replica = await readFeedPage(service, tenantId, EMPTY_REPLICA, 40);
+  const { seq } = replica;
+  await changeThree(tenantId);
+  const manual = await ask('POST', `/v1/tenants/${tenantId}/companies`, { body: { name: 'Created later' } });
+  t.equal(manual.status, 201);
+  while (!replica.isCurrent) replica = await readFeedPage(service, tenantId, replica, 40);
+  checkReplica(replica, await readFeedTables(sql, tenantId));
+  t.ok(replica.counts.tail > 3, `${replica.counts.tail} changes since`);
+  t.equal(replica.counts.tail, replica.seq - seq, 'which all follow the snapshot');
+});
+
+t.test('a position that the first sync has replaced', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
+  const early = await ask('POST', `/v1/tenants/${tenantId}/companies`, { body: { name: 'Early' } });
+  t.equal(early.status, 201);
+  const before = await readFeed(service, tenantId);
+  t.match(before.counts, { snapshot: 1, tail: 0 });
+  await syncTenant(service, tenantId);
+  t.match(await readAfter(tenantId, before), {
+    status: 410,
+    body: { code: 'feed_expired', detail: /without page\[after\]/ },
+  });
+  const again = await readFeed(service, tenantId);
+  checkReplica(again, await readFeedTables(sql, tenantId));
+});
+
+t.test('a database that lost changes', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  await syncTenant(service, tenantId);
+  const restorable = await readFeed(service, tenantId);
+  await changeThree(tenantId);
+  const lost = await readFeed(service, tenantId, restorable);
+  // What a restored backup looks like to a reader: the last changes are gone.
+  await sql('delete from changes where tenant_id = $1 and seq > $2', [tenantId, restorable.seq]);
+  await sql(
+    `update sync_runs set first_change_seq = null, last_change_seq = null
+      where tenant_id = $1 and first_change_seq > $2`,
+    [tenantId, restorable.seq],
+  );
+  await sql('update tenants set last_change_seq = $2 where tenant_id = $1', [tenantId, restorable.seq]);
+  t.equal(await codeOf(readFeed(service, tenantId, lost)), 'feed_rewound', 'beyond the end');
+  t.equal(await codeOf(readFeed(service, tenantId, restorable)), 'no error', 'not beyond it');
+
+  const [company] = (await ask('GET', `/v1/tenants/${tenantId}/companies?page[size]=1`)).body.data;
+  const one = `/v1/tenants/${tenantId}/companies/${company.id}`;
+  for (let count = restorable.seq; count < lost.seq; count += 1) {
+    const etag = (await ask('GET', one)).headers.get('etag') ?? '';
+    const edited = await ask('PATCH', one, {
+      body: { relationship_type: `type ${count}` },
+      headers: { 'if-match': etag },
+    });
+    t.equal(edited.status, 200);
+  }
+  t.equal(await codeOf(readFeed(service, tenantId, lost)), 'feed_rewound', 'another change has its number');
+
+  await sql('update tenants set feed_epoch = gen_random_uuid() where tenant_id = $1', [tenantId]);
+  t.equal(await codeOf(readFeed(service, tenantId, restorable)), 'feed_rewound', 'another epoch');
+});
+
+t.test('400 and 404', async (t) => {
+  const tenantId = await makeTenant(service, 'tenant');
+  const other = await makeTenant(service, 'tenant');
+  const { cursor } = await readFeed(service, other);
+  t.equal((await ask('GET', `${pathOf(tenantId)}?page[after]=x`)).body.code, 'invalid_cursor');
+  t.equal(
+    (await ask('GET', `${pathOf(tenantId)}?page[after]=${cursor}`)).body.code,
+    'invalid_cursor',
+    'another tenant',
+  );
+  t.equal((await ask('GET', `${pathOf(tenantId)}?after_seq=1`)).body.errors[0].pointer, '?after_seq');
+  t.equal((await ask('GET', pathOf(newId()))).status, 404);
+});
+
+t.test('every documented response occurred', async (t) => {
+  t.strictSame(service.contract.listUnseen(OWNERS['changes.test.ts'], isOwnOutcome), []);
 });

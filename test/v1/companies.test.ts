@@ -1,9 +1,10 @@
 import t from 'tap';
 import { clientOf, withTenant } from '../../src/db/database.js';
 import { runStatement } from '../../src/db/single-statement.js';
-import { toChangePageStatement } from '../../src/modules/changes/repository.js';
+import { toTailStatement } from '../../src/modules/changes/repository.js';
 import { toPageStatement } from '../../src/modules/companies/repository.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
+import { readFeed, readTail } from '../helpers/feed.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
 
@@ -121,8 +122,8 @@ t.test('a cached list is identical to the first one, and is gone with its tenant
 t.test('a page of a long list is read by an index scan, even in tables that were never analyzed', async (t) => {
   const tenantId = await makeTenant(service, 'tenant');
   await service.sql(
-    `insert into companies (tenant_id, id, origin, source_name, display_name, name_group, is_own_company)
-     select $1, gen_random_uuid(), 'biotrack', 'Name ' || n, 'Name ' || n, 'name ' || n, false from generate_series(1, 3000) n`,
+    `insert into companies (tenant_id, id, origin, source_name, display_name, name_group, is_own_company, created_reason, created_actor)
+     select $1, gen_random_uuid(), 'biotrack', 'Name ' || n, 'Name ' || n, 'name ' || n, false, 'first_seen', 'test' from generate_series(1, 3000) n`,
     [tenantId],
   );
   await service.sql(
@@ -132,7 +133,7 @@ t.test('a page of a long list is read by an index scan, even in tables that were
   );
   const lists = {
     companies: toPageStatement(tenantId, { archived: 'exclude' }, 100, undefined, 'active'),
-    changes: toChangePageStatement(tenantId, 100, 0),
+    changes: toTailStatement(tenantId, 0, 101),
   };
   for (const [name, { text, values }] of Object.entries(lists)) {
     const explain = { text: `explain (analyze) ${text}`, values };
@@ -489,11 +490,12 @@ for (const strategy of ['one_per_license', 'one_per_vendor'] as const) {
     control.vanish({ location });
     await syncTenant(service, tenantId, { refresh: 'force' });
     const former = await holderOf(tenantId, location, '&archived=include');
+    const before = await readFeed(service, tenantId);
     const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
       body: { name: 'Namesake', license_numbers: [location] },
     });
     t.match(made, { status: 201, body: { ubi, name: 'Namesake', archived: false } });
-    const lines = await readAll(`${pathOf(tenantId)}/changes?page[size]=500`);
+    const lines = await readTail(service, tenantId, before);
     t.strictSame(
       lines.filter(({ company_id: id }) => id === made.body.id).map(({ kind, reason }) => [kind, reason]),
       [
@@ -520,11 +522,12 @@ t.test('a license that a user adds to a company moves with the reason added_manu
   await syncTenant(service, tenantId, { refresh: 'force' });
   control.vanish({ location });
   await syncTenant(service, tenantId, { refresh: 'force' });
+  const before = await readFeed(service, tenantId);
   const made = await ask('POST', `${pathOf(tenantId)}/companies`, {
     body: { name: 'Created manually', license_numbers: [location] },
   });
   t.equal(made.status, 201);
-  const lines = await readAll(`${pathOf(tenantId)}/changes?page[size]=500`);
+  const lines = await readTail(service, tenantId, before);
   t.match(lines.at(-1), { kind: 'license.moved', company_id: made.body.id, reason: 'added_manually' });
 });
 
@@ -546,7 +549,11 @@ t.test('explanation and history', async (t) => {
   const second = await syncTenant(service, tenantId, { refresh: 'force' });
   const buyer = await holderOf(tenantId, sold?.location ?? '');
   const history = (await ask('GET', `${path}/history`)).body;
-  t.match(history.names, [{ name: seller.name }, { name: 'Our name', run_id: null, until_datetime: null }]);
+  t.match(history, { complete_from_datetime: null });
+  t.match(history.names, [
+    { name: seller.name, since_datetime: seller.inserted_datetime, run_id: run.id },
+    { name: 'Our name', run_id: null, until_datetime: null },
+  ]);
   t.match(
     history.licenses.find(({ license_number }: Body) => license_number === sold?.location),
     { since_reason: 'first_seen', until_reason: 'sold', to_company_id: buyer.id },

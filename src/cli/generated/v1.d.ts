@@ -909,7 +909,7 @@ export interface paths {
         };
         /**
          * List changes
-         * @description Changes of companies and licenses, oldest first. Entries are never modified. Replaying all of them gives the current data.
+         * @description The feed of companies and licenses. Without `page[after]`, it begins with a snapshot: every company and license, then what has changed since, the oldest first. Follow `next_page` until it is null, then keep `cursor` and send it as `page[after]` to read later changes. Applying all entries in this order gives the current data, even if it changes meanwhile. `feed_expired` and `feed_rewound`: begin again without `page[after]`.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -1025,16 +1025,16 @@ export interface components {
         };
         /** Change */
         Change: {
-            /** @description The number of the change within its tenant. Starts at 1, without gaps. */
+            /** @description The number of the change within its tenant, without gaps. For an object of a snapshot: the number of the last change that it includes, 0 before the first one. */
             seq: number;
             /**
-             * @description The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `own_license.…` is about the tenant's own licenses. New kinds may be added.
-             * @example company.created
+             * @description The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `company.snapshot`, `license.snapshot` and `own_license.snapshot`: an object as it is at the beginning of the feed. `own_license.…` is about the tenant's own licenses. New kinds may be added.
+             * @example company.archived
              */
             kind: string;
             /**
-             * @description A reason code. New codes may be added. Of a company: `first_seen`: its licenses are new to the tenant; `bought`: licenses of another vendor were sold to it; `sold`: its licenses were sold to another vendor; `new_ubi`: the state lists another UBI for its licenses, or a UBI where it listed none; `joined`: other licenses joined it; `left`: licenses left it; `vanished`: the state no longer lists its licenses; `deleted_by_state`: the state lists its licenses as deleted; `labs_excluded`: its licenses are laboratories, which are now excluded; `returned`: one of its licenses is active again; `merged`: a switch or a decision moved its licenses to `superseded_by`; `split_out`: a switch or a decision moved licenses to it; `renamed`: the state renamed its licenses; `details_changed`: other details of its licenses changed; `own_ubi_changed`: the tenant's own UBI changed; `successor_changed`: another company holds its former licenses; `display_name_changed`: another company with its name was added, removed or changed. Of a license: `first_seen`: it is new to the tenant; `first_listed`: it was added manually, and the state lists it for the first time; `sold`: another vendor holds it; `new_ubi`: the state lists a UBI where it listed none; `vanished`: the state no longer lists it; `deleted_by_state`: the state lists it as deleted; `labs_excluded`: it is a laboratory, and laboratories are now excluded; `returned`: the state lists it again, or lists it as active again; `strategy`: it moves to its vendor company or its own company, as the strategy requires; `decided_by_user`: a decision about a conflict moves it; `added_manually`: a user added it to a manual company; `details_changed`: the state changed its name, address or other details; `own_company_assigned`: it was assigned its own company, which the other strategy uses. Of either: `edited_by_user`. Null for the tenant's own licenses.
-             * @example first_seen
+             * @description A reason code. New codes may be added. Of a company: `first_seen`: its licenses are new to the tenant; `bought`: licenses of another vendor were sold to it; `sold`: its licenses were sold to another vendor; `new_ubi`: the state lists another UBI for its licenses, or a UBI where it listed none; `joined`: other licenses joined it; `left`: licenses left it; `vanished`: the state no longer lists its licenses; `deleted_by_state`: the state lists its licenses as deleted; `labs_excluded`: its licenses are laboratories, which are now excluded; `returned`: one of its licenses is active again; `merged`: a switch or a decision moved its licenses to `superseded_by`; `split_out`: a switch or a decision moved licenses to it; `renamed`: the state renamed its licenses; `details_changed`: other details of its licenses changed; `own_ubi_changed`: the tenant's own UBI changed; `successor_changed`: another company holds its former licenses; `display_name_changed`: another company with its name was added, removed or changed. Of a license: `first_seen`: it is new to the tenant; `first_listed`: it was added manually, and the state lists it for the first time; `sold`: another vendor holds it; `new_ubi`: the state lists a UBI where it listed none; `vanished`: the state no longer lists it; `deleted_by_state`: the state lists it as deleted; `labs_excluded`: it is a laboratory, and laboratories are now excluded; `returned`: the state lists it again, or lists it as active again; `strategy`: it moves to its vendor company or its own company, as the strategy requires; `decided_by_user`: a decision about a conflict moves it; `added_manually`: a user added it to a manual company; `details_changed`: the state changed its name, address or other details; `own_company_assigned`: it was assigned its own company, which the other strategy uses. Of either: `edited_by_user`. Null for the tenant's own licenses and in a snapshot.
+             * @example vanished
              */
             reason: string | null;
             /**
@@ -1047,26 +1047,27 @@ export interface components {
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
-            /** @description The changed fields before the change. Null for a new object. */
+            /** @description The changed fields before the change. Null for a new object and in a snapshot. */
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description The changed fields after the change. All fields for a new object. */
+            /** @description The changed fields after the change. All fields for a new object and in a snapshot. */
             after: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description Who made the change.
+             * @description Who made the change. Null in a snapshot.
              * @example api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
-            actor: string;
+            actor: string | null;
             /**
-             * @description The sync run that made the change.
+             * @description The sync run that made the change. Null in a snapshot.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             run_id: string | null;
             /**
              * Format: date-time
+             * @description When the change was made; in a snapshot, when the object was created.
              * @example 2026-11-24T08:15:30.000Z
              */
             inserted_datetime: string;
@@ -1079,6 +1080,13 @@ export interface components {
              * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
+            /** @description The position after this page. Store it with what you have read, and send it as `page[after]` later to read what has changed since. */
+            cursor: string;
+            /**
+             * @description Changes when a backup was restored. Cursors of another epoch are refused.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            epoch: string;
         };
         /** Company */
         Company: {
@@ -1188,14 +1196,19 @@ export interface components {
              * @enum {string|null}
              */
             strategy: "one_per_license" | "one_per_vendor" | null;
-            /** @description Who decided it, when, and in which run. The actor of a run is the user or schedule that requested it. */
             created: {
+                /** @example first_seen */
                 reason: string | null;
+                /** @description Who decided it. The actor of a run is the user or schedule that requested it. */
                 actor: string;
+                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
                 run_id: string | null;
-                /** Format: date-time */
+                /**
+                 * Format: date-time
+                 * @example 2026-11-24T08:15:30.000Z
+                 */
                 datetime: string;
-            } | null;
+            };
             /** @description The license whose own company it is, even if another company holds that license now. */
             own_company_of: string | null;
             /** @description The normalized UBI whose vendor company it is. */
@@ -1239,12 +1252,18 @@ export interface components {
                     /** @enum {string} */
                     reason: "decided_by_user" | "manual_company_wins" | "strategy_is_one_per_license" | "strategy_is_one_per_vendor" | "license_is_inactive";
                 }[];
-                /** @description Who decided it, when, and in which run. The actor of a run is the user or schedule that requested it. */
+                /** @description Who assigned the license to the company. Null if the feed no longer has it. */
                 decided: {
+                    /** @example first_seen */
                     reason: string | null;
+                    /** @description Who decided it. The actor of a run is the user or schedule that requested it. */
                     actor: string;
+                    /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
                     run_id: string | null;
-                    /** Format: date-time */
+                    /**
+                     * Format: date-time
+                     * @example 2026-11-24T08:15:30.000Z
+                     */
                     datetime: string;
                 } | null;
             }[];
@@ -1255,17 +1274,18 @@ export interface components {
                 name: string;
                 /**
                  * Format: date-time
+                 * @description Null if it began before `complete_from_datetime`.
                  * @example 2026-11-24T08:15:30.000Z
                  */
-                since_datetime: string;
+                since_datetime: string | null;
                 /**
                  * Format: date-time
                  * @description Null while the period lasts.
                  * @example 2026-11-24T08:15:30.000Z
                  */
                 until_datetime: string | null;
-                /** @description Who requested the sync or edited the name. */
-                actor: string;
+                /** @description Who requested the sync or edited the name. Null for an unknown beginning. */
+                actor: string | null;
                 /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
                 run_id: string | null;
             }[];
@@ -1276,9 +1296,10 @@ export interface components {
                 license_number: string;
                 /**
                  * Format: date-time
+                 * @description Null if it began before `complete_from_datetime`.
                  * @example 2026-11-24T08:15:30.000Z
                  */
-                since_datetime: string;
+                since_datetime: string | null;
                 /** @example first_seen */
                 since_reason: string | null;
                 /**
@@ -1311,8 +1332,12 @@ export interface components {
                  */
                 until_datetime: string | null;
             }[];
-            /** @description Whether the earliest part is left out. The history covers the latest 2,000 changes. */
-            truncated: boolean;
+            /**
+             * Format: date-time
+             * @description Since when the history is complete: older changes are no longer kept, or there are more than 2,000 of them. Null if it is complete since the company was created.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            complete_from_datetime: string | null;
         };
         /** CompanyLicense */
         CompanyLicense: {
@@ -1730,7 +1755,7 @@ export interface components {
                      * @description A stable error code.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "feed_rewound" | "feed_expired" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
                     title: string;
                     /** @description Text for users. */
                     detail: string;
@@ -1900,7 +1925,7 @@ export interface components {
              * @description A stable code to branch on.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "feed_rewound" | "feed_expired" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
             /** @example Resource not found */
             title: string;
             status: number;
@@ -15805,7 +15830,12 @@ export interface operations {
                      *       "archived": true,
                      *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "strategy": null,
-                     *       "created": null,
+                     *       "created": {
+                     *         "reason": "first_seen",
+                     *         "actor": "text",
+                     *         "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
                      *       "own_company_of": null,
                      *       "vendor_company_of": null,
                      *       "vendor_candidates": [
@@ -16029,7 +16059,7 @@ export interface operations {
                      *           "name": "text",
                      *           "since_datetime": "2026-11-24T08:15:30.000Z",
                      *           "until_datetime": "2026-11-24T08:15:30.000Z",
-                     *           "actor": "text",
+                     *           "actor": null,
                      *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
                      *         }
                      *       ],
@@ -16052,7 +16082,7 @@ export interface operations {
                      *           "until_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
-                     *       "truncated": true
+                     *       "complete_from_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["CompanyHistory"];
@@ -16757,8 +16787,6 @@ export interface operations {
                 "page[size]"?: number;
                 /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
-                /** @description Return only changes with a higher `seq`. Clients store the last `seq` that they have processed. */
-                after_seq?: number;
             };
             header?: {
                 /**
@@ -16778,7 +16806,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of changes, oldest first. */
+            /** @description A page of the feed. */
             200: {
                 headers: {
                     /** @description Identifies the content of this page, for `If-None-Match`. */
@@ -16791,8 +16819,8 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "seq": 0,
-                     *           "kind": "company.created",
-                     *           "reason": "first_seen",
+                     *           "kind": "company.archived",
+                     *           "reason": "vanished",
                      *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "before": null,
@@ -16802,7 +16830,9 @@ export interface operations {
                      *           "inserted_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
-                     *       "next_page": null
+                     *       "next_page": null,
+                     *       "cursor": "text",
+                     *       "epoch": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
                      *     }
                      */
                     "application/json": components["schemas"]["ChangePage"];
@@ -16887,6 +16917,44 @@ export interface operations {
                      *       "title": "Resource not found",
                      *       "status": 404,
                      *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `feed_rewound`: Change feed was rewound. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:feed_rewound",
+                     *       "code": "feed_rewound",
+                     *       "title": "Change feed was rewound",
+                     *       "status": 409,
+                     *       "detail": "A backup was restored, so changes that you have read are no longer part of the feed. Replace what you have stored: read the feed from the beginning, without page[after].",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `feed_expired`: Change feed no longer has the next changes. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:feed_expired",
+                     *       "code": "feed_expired",
+                     *       "title": "Change feed no longer has the next changes",
+                     *       "status": 410,
+                     *       "detail": "The feed no longer has the changes after this cursor: they are too old, or the first sync has run since. Replace what you have stored: read the feed from the beginning, without page[after].",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */

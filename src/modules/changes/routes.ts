@@ -23,12 +23,12 @@ export function registerChangesRoutes(app: App, { db, pager, sendCachedList }: C
         tag: 'Companies',
         summary: 'List changes',
         description:
-          'Changes of companies and licenses, oldest first. Entries are never modified. Replaying all of them gives the current data.',
+          'The feed of companies and licenses. Without `page[after]`, it begins with a snapshot: every company and license, then what has changed since, the oldest first. Follow `next_page` until it is null, then keep `cursor` and send it as `page[after]` to read later changes. Applying all entries in this order gives the current data, even if it changes meanwhile. `feed_expired` and `feed_rewound`: begin again without `page[after]`.',
         params: TenantParams,
         querystring: ChangeListQuerySchema,
         headers: listHeaders,
-        replies: toListReplies('A page of changes, oldest first.', ChangePageSchema),
-        errors: ['not_found', 'invalid_cursor'],
+        replies: toListReplies('A page of the feed.', ChangePageSchema),
+        errors: ['not_found', 'invalid_cursor', 'feed_rewound', 'feed_expired'],
       }),
     },
     async (request, reply) => {
@@ -38,10 +38,12 @@ export function registerChangesRoutes(app: App, { db, pager, sendCachedList }: C
       return sendCachedList(request, reply, {
         toEtag: (revision) => pager.toEtag(path, query, revision),
         findRevision: () => findRevision(db, params.tenant_id),
-        read: () => listChanges(db, params.tenant_id, query.after_seq ?? 0, position),
+        read: () => listChanges(db, params.tenant_id, position),
         toReply: (page) => ({
           data: page.items.map(toChangeReply),
           next_page: pager.toNextPage(path, query, page),
+          cursor: pager.toCursor(path, query, page.position),
+          epoch: page.epoch,
         }),
       });
     },

@@ -6,7 +6,7 @@ import {
   Datetime,
   Named,
   Nullable,
-  Page,
+  pageFields,
   pageQuery,
   Reply,
   ResponseText,
@@ -24,16 +24,19 @@ const toList = (reasons: Readonly<Record<string, string>>): string =>
 export const ChangeSchema = Named(
   'Change',
   Reply({
-    seq: Count({ description: 'The number of the change within its tenant. Starts at 1, without gaps.' }),
+    seq: Count({
+      description:
+        'The number of the change within its tenant, without gaps. For an object of a snapshot: the number of the last change that it includes, 0 before the first one.',
+    }),
     kind: ResponseText({
       description:
-        "The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `own_license.…` is about the tenant's own licenses. New kinds may be added.",
-      examples: ['company.created'],
+        "The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `company.snapshot`, `license.snapshot` and `own_license.snapshot`: an object as it is at the beginning of the feed. `own_license.…` is about the tenant's own licenses. New kinds may be added.",
+      examples: ['company.archived'],
     }),
     reason: Nullable(
       ResponseText({
-        description: `A reason code. New codes may be added. Of a company: ${toList(COMPANY_REASONS)}. Of a license: ${toList(LICENSE_REASONS)}. Of either: \`edited_by_user\`. Null for the tenant's own licenses.`,
-        examples: ['first_seen'],
+        description: `A reason code. New codes may be added. Of a company: ${toList(COMPANY_REASONS)}. Of a license: ${toList(LICENSE_REASONS)}. Of either: \`edited_by_user\`. Null for the tenant's own licenses and in a snapshot.`,
+        examples: ['vanished'],
       }),
     ),
     company_id: Nullable(
@@ -45,26 +48,31 @@ export const ChangeSchema = Named(
           "The affected license: a license of a company, or with `own_license.…` one of the tenant's own licenses.",
       }),
     ),
-    before: fields('The changed fields before the change. Null for a new object.'),
-    after: fields('The changed fields after the change. All fields for a new object.'),
-    actor: ResponseText({
-      description: 'Who made the change.',
-      examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'],
+    before: fields('The changed fields before the change. Null for a new object and in a snapshot.'),
+    after: fields('The changed fields after the change. All fields for a new object and in a snapshot.'),
+    actor: Nullable(
+      ResponseText({
+        description: 'Who made the change. Null in a snapshot.',
+        examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'],
+      }),
+    ),
+    run_id: Nullable(Uuid({ description: 'The sync run that made the change. Null in a snapshot.' })),
+    inserted_datetime: Datetime({
+      description: 'When the change was made; in a snapshot, when the object was created.',
     }),
-    run_id: Nullable(Uuid({ description: 'The sync run that made the change.' })),
-    inserted_datetime: Datetime(),
   }),
 );
 
-export const ChangePageSchema = Page('ChangePage', ChangeSchema);
-
-export const ChangeListQuerySchema = Body({
-  ...pageQuery,
-  after_seq: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: Number.MAX_SAFE_INTEGER,
-      description: 'Return only changes with a higher `seq`. Clients store the last `seq` that they have processed.',
+export const ChangePageSchema = Named(
+  'ChangePage',
+  Reply({
+    ...pageFields(ChangeSchema),
+    cursor: Type.String({
+      description:
+        'The position after this page. Store it with what you have read, and send it as `page[after]` later to read what has changed since.',
     }),
-  ),
-});
+    epoch: Uuid({ description: 'Changes when a backup was restored. Cursors of another epoch are refused.' }),
+  }),
+);
+
+export const ChangeListQuerySchema = Body(pageQuery);

@@ -14,7 +14,13 @@ import { loadPart, loadScopeRows } from '../../plans/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { inTenant } from '../tenants/index.js';
 import type { Company } from './company.js';
-import { type DecisiveChange, findCreation, selectAssignments } from './history-repository.js';
+import {
+  type DecisiveChange,
+  findFirstSync,
+  getCreation,
+  selectAssignments,
+  selectHeldLicenses,
+} from './history-repository.js';
 import { findCompany } from './repository.js';
 
 /** Who decided something, when and why. */
@@ -29,7 +35,7 @@ export interface ExplainedLicense {
 export interface Explanation {
   readonly company: Company;
   readonly strategy: Strategy | null;
-  readonly created: Decided | undefined;
+  readonly created: Decided;
   /** The license whose own company it is. */
   readonly ownOf: LicenseState | undefined;
   /** The UBI whose vendor company it is, with all candidates for that. */
@@ -47,11 +53,15 @@ export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Ex
     const vendorCompany = vendorCompanies.find(({ companyId }) => companyId === id);
     const ownOf = licenses.find(({ ownCompanyId }) => ownCompanyId === id);
     const assignments = new Map((await selectAssignments(tx, id)).map((entry) => [entry.licenseId, entry]));
+    const firstSync = await findFirstSync(tx);
+    const ofFirstSync = new Set(
+      (await selectHeldLicenses(tx, id, [])).flatMap((held) => (held.isOfFirstSync ? held.id : [])),
+    );
     const group = licenses.filter(({ active, ubiKey }) => active && ubiKey === vendorCompany?.ubiKey);
     return {
       company,
       strategy,
-      created: await findCreation(tx, id),
+      created: await getCreation(tx, id),
       ownOf,
       vendorCompanyOf:
         vendorCompany === undefined
@@ -76,7 +86,7 @@ export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Ex
             vendorCompanyId: vendorCompanies.find(({ ubiKey }) => ubiKey === license.ubiKey)?.companyId ?? null,
             decision: decisions.find(({ ubiKey }) => ubiKey === license.ubiKey),
           }),
-          decided: assignments.get(license.id),
+          decided: assignments.get(license.id) ?? (ofFirstSync.has(license.id) ? firstSync : undefined),
         })),
     };
   });

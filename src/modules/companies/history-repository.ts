@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 import { selectChangesWithLicenses } from '../../plans/index.js';
 
@@ -18,6 +19,7 @@ export async function selectChangesOf(tx: Tx, companyId: string) {
         'changes.company_id as companyId',
         'changes.from_company_id as fromCompanyId',
         'changes.license_id as licenseId',
+        'changes.before',
         'changes.after',
         'changes.actor',
         'changes.run_id as runId',
@@ -38,19 +40,27 @@ export type ChangeEntry = Awaited<ReturnType<typeof selectChangesOf>>['entries']
 /** The parts of a feed entry that say who decided something. */
 export type DecisiveChange = Pick<ChangeEntry, 'licenseId' | 'reason' | 'actor' | 'runId' | 'at'>;
 
-const selectDecisive = (tx: Tx, companyId: string) =>
-  tx
-    .selectFrom('changes')
-    .select(['license_id as licenseId', 'reason', 'actor', 'run_id as runId', 'inserted_datetime as at'])
-    .where('company_id', '=', companyId);
+/** Who created a company, and why. */
+export type Creation = Omit<DecisiveChange, 'licenseId'>;
 
-/** The entry about a company's creation; undefined if the feed no longer has it. */
-export const findCreation = (tx: Tx, companyId: string): Promise<DecisiveChange | undefined> =>
-  selectDecisive(tx, companyId).where('kind', '=', 'company.created').orderBy('seq').limit(1).executeTakeFirst();
+export const getCreation = (tx: Tx, companyId: string): Promise<Creation> =>
+  tx
+    .selectFrom('companies')
+    .select([
+      'created_reason as reason',
+      'created_actor as actor',
+      'created_run_id as runId',
+      'inserted_datetime as at',
+    ])
+    .where('id', '=', companyId)
+    .executeTakeFirstOrThrow();
 
 /** For each license that the company ever held: the last entry that assigned it to the company or reactivated it there. */
 export const selectAssignments = (tx: Tx, companyId: string): Promise<DecisiveChange[]> =>
-  selectDecisive(tx, companyId)
+  tx
+    .selectFrom('changes')
+    .select(['license_id as licenseId', 'reason', 'actor', 'run_id as runId', 'inserted_datetime as at'])
+    .where('company_id', '=', companyId)
     .distinctOn('license_id')
     .where('license_id', 'is not', null)
     .where((eb) =>
@@ -61,4 +71,50 @@ export const selectAssignments = (tx: Tx, companyId: string): Promise<DecisiveCh
     )
     .orderBy('license_id')
     .orderBy('seq', 'desc')
+    .execute();
+
+/** What the first sync created has no entries; undefined also if the feed no longer goes back to it. */
+export const findFirstSync = (tx: Tx): Promise<DecisiveChange | undefined> =>
+  tx
+    .selectFrom('changes')
+    .innerJoin('sync_runs', (join) =>
+      join
+        .onRef('sync_runs.tenant_id', '=', 'changes.tenant_id')
+        .onRef('sync_runs.first_change_seq', '=', 'changes.seq'),
+    )
+    .innerJoin('tenants', 'tenants.first_synced_run_id', 'sync_runs.id')
+    .select([
+      'license_id as licenseId',
+      'changes.reason',
+      'actor',
+      'run_id as runId',
+      'changes.inserted_datetime as at',
+    ])
+    .executeTakeFirst();
+
+export interface HeldLicense {
+  readonly id: string;
+  readonly licenseNumber: string;
+  readonly licenseKey: string;
+  readonly insertedAt: Date;
+  /** Whether the first sync created it. */
+  readonly isOfFirstSync: boolean;
+}
+
+/** Licenses that the company holds, and others by their ids. */
+export const selectHeldLicenses = (tx: Tx, companyId: string, ids: readonly string[]): Promise<HeldLicense[]> =>
+  tx
+    .selectFrom('company_licenses')
+    .innerJoin('tenants', 'tenants.tenant_id', 'company_licenses.tenant_id')
+    .select((eb) => [
+      'id',
+      'license_number as licenseNumber',
+      'license_key as licenseKey',
+      'company_licenses.inserted_datetime as insertedAt',
+      eb('company_licenses.inserted_datetime', '=', eb.ref('first_synced_datetime'))
+        .$castTo<boolean>()
+        .as('isOfFirstSync'),
+    ])
+    .where((eb) => eb.or([eb('company_id', '=', companyId), eb('id', '=', sql<string>`any(${[...ids]}::uuid[])`)]))
+    .orderBy('license_key')
     .execute();

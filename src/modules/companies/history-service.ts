@@ -3,18 +3,27 @@ import { notFound } from '../../domain/service-error.js';
 import { loadLicenses } from '../../plans/index.js';
 import { findDirectory, selectFormerOwners } from '../directory/index.js';
 import { inTenant } from '../tenants/index.js';
-import { type ChangeEntry, selectChangesOf } from './history-repository.js';
-import { findCompany } from './repository.js';
+import {
+  type ChangeEntry,
+  type Creation,
+  getCreation,
+  type HeldLicense,
+  selectChangesOf,
+  selectHeldLicenses,
+} from './history-repository.js';
+import { findCompany, type StoredCompany } from './repository.js';
 
 interface Period {
-  readonly since: Date;
+  /** Null if it began before the history is complete. */
+  readonly since: Date | null;
   /** Null while the period lasts. */
   readonly until: Date | null;
 }
 
 export interface NamePeriod extends Period {
   readonly name: string;
-  readonly actor: string;
+  /** Null if the beginning is unknown. */
+  readonly actor: string | null;
   readonly runId: string | null;
 }
 
@@ -38,55 +47,123 @@ export interface History {
   readonly names: readonly NamePeriod[];
   readonly licenses: readonly LicensePeriod[];
   readonly owners: readonly OwnerPeriod[];
-  /** The earliest part is left out. */
-  readonly isTruncated: boolean;
+  /** Older changes are left out; null if there are none. */
+  readonly completeFrom: Date | null;
 }
 
 /** A company's names, the licenses that it held, and the vendors that held those licenses. */
 export const getHistory = (db: Db, tenantId: string, id: string): Promise<History> =>
-  inTenant(db, tenantId, async (tx, { state, environment }) => {
-    if ((await findCompany(tx, id)) === undefined) throw notFound('company');
+  inTenant(db, tenantId, async (tx, { state, environment, feedCompleteFrom }) => {
+    const company = await findCompany(tx, id);
+    if (company === undefined) throw notFound('company');
     const { entries, isTruncated } = await selectChangesOf(tx, id);
-    const keys = [...new Set(entries.flatMap(({ licenseKey }) => licenseKey ?? []))];
+    const held = await selectHeldLicenses(tx, id, toLicenseIds(entries));
+    const keys = held.map(({ licenseKey }) => licenseKey);
     const directory = await findDirectory(tx, state, environment);
     const former = directory === undefined ? [] : await selectFormerOwners(tx, directory.id, keys);
     const licenses = (await loadLicenses(tx, keys)).sort((a, b) => (a.licenseKey < b.licenseKey ? -1 : 1));
+    const completeFrom = isTruncated ? (entries[0]?.at ?? null) : feedCompleteFrom;
+    const isComplete = (insertedAt: Date): boolean => completeFrom === null || insertedAt >= completeFrom;
     return {
-      names: toNamePeriods(entries),
-      licenses: toLicensePeriods(entries, id),
+      names: toNamePeriods(entries, toFirstName(company, await getCreation(tx, id), isComplete)),
+      licenses: toLicensePeriods(entries, id, toFirstPeriods(entries, id, held, isComplete)),
       owners: licenses.flatMap(({ licenseKey, licenseNumber, ubi }) => [
         ...former
           .filter((owner) => owner.licenseKey === licenseKey)
           .map((owner) => ({ licenseNumber, ubi: owner.ubi, until: owner.untilAt })),
         { licenseNumber, ubi, until: null },
       ]),
-      isTruncated,
+      completeFrom: isComplete(company.insertedDatetime) ? null : completeFrom,
     };
   });
 
-function toNamePeriods(entries: readonly ChangeEntry[]): NamePeriod[] {
+const toLicenseIds = (entries: readonly ChangeEntry[]): string[] => [
+  ...new Set(entries.flatMap(({ licenseId }) => licenseId ?? [])),
+];
+
+type IsComplete = (insertedAt: Date) => boolean;
+
+/** The name before the first entry. */
+function toFirstName(company: StoredCompany, creation: Creation, isComplete: IsComplete): NamePeriod {
+  const { actor, runId, at: since } = creation;
+  const { name } = company;
+  return isComplete(since)
+    ? { name, since, until: null, actor, runId }
+    : { name, since: null, until: null, actor: null, runId: null };
+}
+
+function toNamePeriods(entries: readonly ChangeEntry[], first: NamePeriod): NamePeriod[] {
+  const named = entries.flatMap((entry) => {
+    const name = nameIn(entry, entry.after);
+    return name === undefined ? [] : [{ entry, name }];
+  });
+  const [earliest] = named;
   const names: NamePeriod[] = [];
-  for (const { kind, after, actor, runId, at: since } of entries) {
-    const name = kind.startsWith('company.') ? (after as { name?: unknown } | null)?.name : undefined;
-    if (typeof name !== 'string') continue;
+  // Without the entry of its creation, the company existed before the first entry.
+  if (earliest?.entry.before !== null) {
+    const name = earliest === undefined ? first.name : (nameIn(earliest.entry, earliest.entry.before) ?? first.name);
+    names.push({ ...first, name });
+  }
+  for (const { entry, name } of named) {
     const last = names.pop();
-    if (last !== undefined) names.push({ ...last, until: since });
-    names.push({ name, since, until: null, actor, runId });
+    if (last !== undefined) names.push({ ...last, until: entry.at });
+    names.push({ name, since: entry.at, until: null, actor: entry.actor, runId: entry.runId });
   }
   return names;
 }
 
-/** A period starts with the first entry about a license, or when it arrives from another company, and ends when it leaves. */
-function toLicensePeriods(entries: readonly ChangeEntry[], id: string): LicensePeriod[] {
-  const periods: LicensePeriod[] = [];
-  for (const { licenseId, licenseNumber, companyId, fromCompanyId, at, reason } of entries) {
+/** The name in the fields of an entry about a company. */
+function nameIn({ kind }: ChangeEntry, fields: unknown): string | undefined {
+  const name = kind.startsWith('company.') ? (fields as { name?: unknown } | null)?.name : undefined;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** The periods of the licenses that the company held before the first entry about them. */
+function toFirstPeriods(
+  entries: readonly ChangeEntry[],
+  id: string,
+  held: readonly HeldLicense[],
+  isComplete: IsComplete,
+): LicensePeriod[] {
+  const first = new Map<string, ChangeEntry>();
+  for (const entry of entries) {
+    if (entry.licenseId !== null && !first.has(entry.licenseId)) first.set(entry.licenseId, entry);
+  }
+  return held
+    .filter((license) => {
+      const entry = first.get(license.id);
+      return entry === undefined || (entry.before !== null && !isArrival(entry, id));
+    })
+    .map(({ id: licenseId, licenseNumber, insertedAt }) => ({
+      licenseId,
+      licenseNumber,
+      since: isComplete(insertedAt) ? insertedAt : null,
+      until: null,
+      reason: isComplete(insertedAt) ? 'first_seen' : null,
+      fromCompanyId: null,
+      untilReason: null,
+      toCompanyId: null,
+    }));
+}
+
+const isArrival = ({ companyId, fromCompanyId }: ChangeEntry, id: string): boolean =>
+  fromCompanyId !== null && companyId === id;
+
+/** A period starts with the creation of a license, or when it arrives from another company, and ends when it leaves. */
+function toLicensePeriods(
+  entries: readonly ChangeEntry[],
+  id: string,
+  first: readonly LicensePeriod[],
+): LicensePeriod[] {
+  const periods = [...first];
+  for (const entry of entries) {
+    const { licenseId, licenseNumber, companyId, fromCompanyId, before, at, reason } = entry;
     if (licenseId === null || licenseNumber === null) continue;
     const current = periods.findIndex((period) => period.licenseId === licenseId && period.until === null);
-    const isLeaving = fromCompanyId === id && companyId !== id;
-    if (isLeaving && current !== -1) {
+    if (companyId !== id) {
       const period = periods[current] as LicensePeriod;
       periods[current] = { ...period, until: at, untilReason: reason, toCompanyId: companyId };
-    } else if (!isLeaving && current === -1) {
+    } else if (before === null || isArrival(entry, id)) {
       periods.push({
         licenseId,
         licenseNumber,

@@ -185,10 +185,12 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, .
   );
 }
 
-const toDecidedReply = (decided: Decided | undefined) =>
-  decided === undefined
-    ? null
-    : { reason: decided.reason, actor: decided.actor, run_id: decided.runId, datetime: decided.at.toISOString() };
+const toDecided = ({ reason, actor, runId, at }: Decided) => ({
+  reason,
+  actor,
+  run_id: runId,
+  datetime: at.toISOString(),
+});
 
 function toExplanationReply({ company, strategy, created, ownOf, vendorCompanyOf, licenses }: Explanation) {
   return {
@@ -197,7 +199,7 @@ function toExplanationReply({ company, strategy, created, ownOf, vendorCompanyOf
     archived: company.archivedDatetime !== null,
     superseded_by: company.supersededBy,
     strategy,
-    created: toDecidedReply(created),
+    created: toDecided(created),
     own_company_of: ownOf?.licenseNumber ?? null,
     vendor_company_of: vendorCompanyOf?.ubiKey ?? null,
     vendor_candidates: (vendorCompanyOf?.candidates ?? []).map((candidate) => ({
@@ -214,15 +216,15 @@ function toExplanationReply({ company, strategy, created, ownOf, vendorCompanyOf
       active: license.active,
       rule: holding.rule,
       rejected: holding.rejected.map(({ companyId, reason }) => ({ company_id: companyId, reason })),
-      decided: toDecidedReply(decided),
+      decided: decided === undefined ? null : toDecided(decided),
     })),
   };
 }
 
-const toHistoryReply = ({ names, licenses, owners, isTruncated }: History) => ({
+const toHistoryReply = ({ names, licenses, owners, completeFrom }: History) => ({
   names: names.map(({ name, since, until, actor, runId }) => ({
     name,
-    since_datetime: since.toISOString(),
+    since_datetime: since?.toISOString() ?? null,
     until_datetime: until?.toISOString() ?? null,
     actor,
     run_id: runId,
@@ -230,7 +232,7 @@ const toHistoryReply = ({ names, licenses, owners, isTruncated }: History) => ({
   licenses: licenses.map((period) => ({
     license_id: period.licenseId,
     license_number: period.licenseNumber,
-    since_datetime: period.since.toISOString(),
+    since_datetime: period.since?.toISOString() ?? null,
     since_reason: period.reason,
     from_company_id: period.fromCompanyId,
     until_datetime: period.until?.toISOString() ?? null,
@@ -242,7 +244,7 @@ const toHistoryReply = ({ names, licenses, owners, isTruncated }: History) => ({
     ubi,
     until_datetime: until?.toISOString() ?? null,
   })),
-  truncated: isTruncated,
+  complete_from_datetime: completeFrom?.toISOString() ?? null,
 });
 
 function toFilters(query: Static<typeof CompanyListQuerySchema>): CompanyFilters {

@@ -186,20 +186,14 @@ export const CompanyListQuerySchema = Body({
   licenses: licensesQuery,
 });
 
-const decided = Nullable(
-  Type.Unsafe<{ reason: string | null; actor: string; run_id: string | null; datetime: string } | null>({
-    type: 'object',
-    description:
-      'Who decided it, when, and in which run. The actor of a run is the user or schedule that requested it.',
-    properties: {
-      reason: { type: ['string', 'null'] },
-      actor: { type: 'string' },
-      run_id: { type: ['string', 'null'] },
-      datetime: { type: 'string', format: 'date-time' },
-    },
-    required: ['reason', 'actor', 'run_id', 'datetime'],
+const decidedFields = {
+  reason: Nullable(ResponseText({ examples: ['first_seen'] })),
+  actor: ResponseText({
+    description: 'Who decided it. The actor of a run is the user or schedule that requested it.',
   }),
-);
+  run_id: Nullable(Uuid()),
+  datetime: Datetime(),
+};
 
 export const CompanyExplanationSchema = Named(
   'CompanyExplanation',
@@ -209,7 +203,7 @@ export const CompanyExplanationSchema = Named(
     archived: Type.Boolean(),
     superseded_by: Nullable(Uuid()),
     strategy: Nullable(OneOf(STRATEGIES, { description: 'The current strategy. Null before one is chosen.' })),
-    created: decided,
+    created: Reply(decidedFields),
     own_company_of: Nullable(
       ResponseText({
         description: 'The license whose own company it is, even if another company holds that license now.',
@@ -252,7 +246,11 @@ export const CompanyExplanationSchema = Named(
         rejected: Type.Array(Reply({ company_id: Uuid(), reason: OneOf(REJECTIONS) }), {
           description: 'Other companies that could hold the license, with the reason why they do not.',
         }),
-        decided,
+        decided: Nullable(
+          Reply(decidedFields, {
+            description: 'Who assigned the license to the company. Null if the feed no longer has it.',
+          }),
+        ),
       }),
       { description: 'All its licenses, including inactive ones.' },
     ),
@@ -261,15 +259,18 @@ export const CompanyExplanationSchema = Named(
 
 const until = Nullable(Datetime({ description: 'Null while the period lasts.' }));
 
+const since = Nullable(Datetime({ description: 'Null if it began before `complete_from_datetime`.' }));
 export const CompanyHistorySchema = Named(
   'CompanyHistory',
   Reply({
     names: Type.Array(
       Reply({
         name: ResponseText(),
-        since_datetime: Datetime(),
+        since_datetime: since,
         until_datetime: until,
-        actor: ResponseText({ description: 'Who requested the sync or edited the name.' }),
+        actor: Nullable(
+          ResponseText({ description: 'Who requested the sync or edited the name. Null for an unknown beginning.' }),
+        ),
         run_id: Nullable(Uuid()),
       }),
     ),
@@ -277,7 +278,7 @@ export const CompanyHistorySchema = Named(
       Reply({
         license_id: Uuid(),
         license_number: ResponseText(),
-        since_datetime: Datetime(),
+        since_datetime: since,
         since_reason: Nullable(ResponseText({ examples: ['first_seen'] })),
         from_company_id: Nullable(Uuid({ description: 'The company that held the license before.' })),
         until_datetime: until,
@@ -292,8 +293,11 @@ export const CompanyHistorySchema = Named(
         description: 'The vendors that held these licenses according to the state, the earliest first.',
       },
     ),
-    truncated: Type.Boolean({
-      description: 'Whether the earliest part is left out. The history covers the latest 2,000 changes.',
-    }),
+    complete_from_datetime: Nullable(
+      Datetime({
+        description:
+          'Since when the history is complete: older changes are no longer kept, or there are more than 2,000 of them. Null if it is complete since the company was created.',
+      }),
+    ),
   }),
 );

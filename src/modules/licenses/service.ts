@@ -1,14 +1,11 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
-import { findDifference } from '../../domain/difference.js';
 import { toLicenseKey } from '../../domain/key.js';
-import { type License, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
+import type { License, LicenseSettings } from '../../domain/license.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
-import { toFieldPairs } from '../../domain/snake-case.js';
-import { insertLicenseChange } from '../../plans/index.js';
 import { findCreationPreference, requireCreationPreference } from '../creation-preference/index.js';
 import { findUsableCredential } from '../credentials/index.js';
 import { type DirectoryEntry, findDirectory, selectListings } from '../directory/index.js';
@@ -17,6 +14,7 @@ import { queueRun } from '../syncs/index.js';
 import { inLockedTenant, inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, requireUbi } from '../ubi/index.js';
 import { ensureDirectory, type LicensePorts } from './available-licenses.js';
+import { recordChange } from './feed.js';
 import { loadOffer, type Offer, requireOffered } from './offer.js';
 import { findLicenseProblem, type LicenseProblemView } from './problem.js';
 import {
@@ -216,28 +214,6 @@ async function withListedValues(tx: Tx, tenant: Tenant, license: License, patch:
     ...(patch.name === null ? { name: listing?.name ?? null } : {}),
     ...(patch.licenseType === null ? { licenseType: listing?.licenseType ?? null } : {}),
   };
-}
-
-const FEED_FIELDS = toFieldPairs(['id', 'licenseNumber', ...SETTING_NAMES, 'archived']);
-
-const withArchived = (license: License) => ({ ...license, archived: license.archivedDatetime !== null });
-
-async function recordChange(
-  tx: Tx,
-  tenantId: string,
-  { before, after, principal }: { before: License | undefined; after: License; principal: Principal },
-): Promise<void> {
-  const difference = findDifference(before && withArchived(before), withArchived(after), FEED_FIELDS);
-  if (difference === undefined) return;
-  const kind = `own_license.${toChangeKind(before, after)}` as const;
-  await insertLicenseChange(tx, tenantId, { kind, licenseId: after.id, actor: toActor(principal), ...difference });
-}
-
-function toChangeKind(before: License | undefined, after: License): 'created' | 'updated' | 'archived' | 'restored' {
-  if (before === undefined) return 'created';
-  const isArchived = after.archivedDatetime !== null;
-  if (isArchived === (before.archivedDatetime !== null)) return 'updated';
-  return isArchived ? 'archived' : 'restored';
 }
 
 /** Archives a license. Companies and licenses that were created from it stay. */

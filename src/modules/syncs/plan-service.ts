@@ -5,6 +5,7 @@ import type { ChangeRange } from '../../domain/sync-run.js';
 import {
   type PositionedItem,
   selectAppliedItems,
+  selectCreatedItems,
   selectStoredItems,
   selectUnchangedCompanyIds,
   toNoteItems,
@@ -24,18 +25,18 @@ type Section = (after: string | undefined, limit: number) => Promise<readonly Po
  * companies. Empty if the run has no plan.
  */
 export const listPlan = (db: Db, tenantId: string, runId: string, page: PageRequest): Promise<PageOf<PlanPageItem>> =>
-  inTenant(db, tenantId, async (tx) => {
+  inTenant(db, tenantId, async (tx, { firstRunId }) => {
     const run = await findRun(tx, runId);
     if (run === undefined) throw notFound('sync run');
     if (run.counts === null) return { items: [], nextAfter: undefined };
     await preferIndexOrder(tx);
-    return readSections(toSections(tx, run), page);
+    return readSections(toSections(tx, run, firstRunId === runId), page);
   });
 
 /** An empty range. */
 const NO_CHANGES: ChangeRange = { first: 1, last: 0 };
 
-function toSections(tx: Tx, run: SyncRun): Section[] {
+function toSections(tx: Tx, run: SyncRun, isFirstSync: boolean): Section[] {
   const { id, firstChangeSeq: first, lastChangeSeq: last, planDigest, notes, skips } = run;
   const range = first === null || last === null ? NO_CHANGES : { first, last };
   const noteItems: Section = async (after, limit) =>
@@ -51,8 +52,13 @@ function toSections(tx: Tx, run: SyncRun): Section[] {
     }));
   const applied: Section = (after, limit) => selectAppliedItems(tx, range, Number(after ?? 0), limit);
   const ambiguous: Section = (after, limit) => selectStoredItems(tx, id, Number(after ?? 0), limit, 'ambiguous');
+  const created = (['companies', 'licenses'] as const).map(
+    (objects): Section =>
+      (after, limit) =>
+        selectCreatedItems(tx, objects, range, after, limit),
+  );
   // Ambiguous names that a preview reported still apply after the switch.
-  if (first !== null) return [applied, noteItems, unchanged, ambiguous];
+  if (first !== null) return [...(isFirstSync ? created : []), applied, noteItems, unchanged, ambiguous];
   if (planDigest !== null) return [(after, limit) => selectStoredItems(tx, id, Number(after ?? 0), limit), unchanged];
   return wasOnlyPlanned(run) ? [] : [applied, noteItems, unchanged];
 }

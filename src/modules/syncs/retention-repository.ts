@@ -34,6 +34,9 @@ const isExpiredRun = ({ runsDays }: Retention) => sql<boolean>`(
   and not ${isUnappliedPreview}
   and status <> 'needs_review'
   and (first_change_seq is null or coalesce((counts->>'created')::int, 0) = 0)
+  and not exists (
+        select from tenants
+         where tenants.tenant_id = sync_runs.tenant_id and tenants.first_synced_run_id = sync_runs.id)
   and not (status = 'canceled' and list_digest is not null)
   and exists (
         select from sync_runs newer

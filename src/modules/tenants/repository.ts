@@ -9,6 +9,10 @@ export interface Tenant {
   readonly state: string;
   readonly environment: Environment;
   readonly firstSyncedAt: Date | null;
+  /** The run of the first sync. */
+  readonly firstRunId: string | null;
+  /** Since when no entry of the change feed was deleted; null if none ever was. */
+  readonly feedCompleteFrom: Date | null;
   /** Changes with what the tenant's plans are made from, see `move_inputs_revision`. */
   readonly inputsRevision: number;
   readonly version: number;
@@ -22,6 +26,8 @@ const COLUMNS = [
   'tenants.state',
   'tenants.environment',
   'tenants.first_synced_datetime as firstSyncedAt',
+  'tenants.first_synced_run_id as firstRunId',
+  'tenants.feed_complete_from as feedCompleteFrom',
   'tenants.inputs_revision as inputsRevision',
   'tenants.version',
   'tenants.inserted_datetime as insertedAt',

@@ -30,13 +30,13 @@ export async function raiseRevision(tx: Tx): Promise<void> {
 }
 
 /**
- * From the first sync on, state and environment are fixed, and the strategy changes only through a switch. Returns the revision of
- * the tenant's inputs.
+ * From the first sync on, state and environment are fixed, and the strategy changes only through a switch. The feed starts again
+ * with the run's first change, which stands for everything that the run creates. Returns the revision of the tenant's inputs.
  */
-export async function recordFirstSync(tx: Tx): Promise<number> {
+export async function recordFirstSync(tx: Tx, runId: string, firstChangeSeq: number): Promise<number> {
   const { revision } = await tx
     .updateTable('tenants')
-    .set((eb) => ({ first_synced_datetime: eb.fn.coalesce('first_synced_datetime', sql<Date>`now()`) }))
+    .set({ first_synced_datetime: sql<Date>`now()`, first_synced_run_id: runId, feed_start_seq: firstChangeSeq })
     .returning('inputs_revision as revision')
     .executeTakeFirstOrThrow();
   return revision;
