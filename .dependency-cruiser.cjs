@@ -235,6 +235,7 @@ module.exports = {
     row('migrations', '^src/migrations\\.ts$', []),
     row('app', '^src/app\\.ts$', [
       OTHER_MODULES,
+      PLANS,
       BIOTRACK,
       VAULT,
       HTTP,

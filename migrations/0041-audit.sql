@@ -1,6 +1,7 @@
 -- The audit log: who changed what, with which request. Written in the transaction of the change; append-only.
 create table audit (
-  tenant_id uuid not null references tenants on delete cascade,
+  -- No reference: the entries outlive their tenant.
+  tenant_id uuid not null,
   id bigint generated always as identity,
   operation_id text not null,
   actor text not null,
@@ -15,7 +16,7 @@ create table audit (
 call isolate_tenants('audit');
 revoke update, delete on audit from biotrack_app;
 
--- The same for objects that belong to no tenant, and for the deletion of tenants.
+-- The same for objects that belong to no tenant.
 create table operator_audit (
   id bigint generated always as identity primary key,
   operation_id text not null,
@@ -25,5 +26,4 @@ create table operator_audit (
   changed text[] not null,
   inserted_datetime timestamptz not null default now()
 );
-grant insert on operator_audit to biotrack_app;
 grant select, insert on operator_audit to biotrack_operator;

@@ -31,15 +31,22 @@ create table audit (
   object text not null,
   changed text[] not null,
   inserted_datetime timestamp with time zone not null default now(),
-  constraint audit_pkey PRIMARY KEY (tenant_id, id),
-  constraint audit_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE
+  constraint audit_pkey PRIMARY KEY (tenant_id, id)
 );
+CREATE INDEX audit_inserted ON audit USING btree (inserted_datetime);
 alter table audit enable row level security;
 alter table audit force row level security;
+create policy operator_deletes_old on audit for delete to biotrack_operator
+  using (inserted_datetime < (now() - '30 days'::interval));
+create policy operator_reads on audit for select to biotrack_operator
+  using (true);
 create policy tenant_isolation on audit to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant insert, select on audit to biotrack_app;
+grant delete, select on audit to biotrack_operator;
+grant update (actor) on audit to biotrack_app;
+grant update (object) on audit to biotrack_app;
 
 create table changes (
   tenant_id uuid not null,
@@ -63,10 +70,13 @@ CREATE INDEX changes_from_company ON changes USING btree (tenant_id, from_compan
 CREATE INDEX changes_license ON changes USING btree (tenant_id, license_id, seq) WHERE license_id IS NOT NULL;
 alter table changes enable row level security;
 alter table changes force row level security;
+create policy only_old on changes as restrictive for delete to biotrack_app
+  using (inserted_datetime < (now() - '30 days'::interval));
 create policy tenant_isolation on changes to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
-grant insert, select on changes to biotrack_app;
+grant delete, insert, select on changes to biotrack_app;
+grant update (actor) on changes to biotrack_app;
 
 create table companies (
   tenant_id uuid not null,
@@ -419,8 +429,14 @@ create table operator_audit (
   inserted_datetime timestamp with time zone not null default now(),
   constraint operator_audit_pkey PRIMARY KEY (id)
 );
-grant insert on operator_audit to biotrack_app;
-grant insert, select on operator_audit to biotrack_operator;
+CREATE INDEX operator_audit_inserted ON operator_audit USING btree (inserted_datetime);
+alter table operator_audit enable row level security;
+create policy only_old on operator_audit as restrictive for delete to biotrack_operator
+  using (inserted_datetime < (now() - '30 days'::interval));
+create policy operator_writes on operator_audit to biotrack_operator
+  using (true)
+  with check (true);
+grant delete, insert, select on operator_audit to biotrack_operator;
 
 create table refused_usernames (
   refused_text text not null,

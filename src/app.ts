@@ -31,10 +31,11 @@ import { registerSchedulesRoutes } from './modules/schedules/index.js';
 import { registerSetupRoutes } from './modules/setup/index.js';
 import { registerStatesRoutes } from './modules/states/index.js';
 import { registerSwitchesRoutes } from './modules/switches/index.js';
-import { registerSyncsRoutes } from './modules/syncs/index.js';
+import { registerSyncsRoutes, replaceRequester } from './modules/syncs/index.js';
 import { registerTenantsRoutes } from './modules/tenants/index.js';
 import { registerUbiRoutes } from './modules/ubi/index.js';
 import { registerUsersRoutes } from './modules/users/index.js';
+import { deleteAllCompanies } from './plans/index.js';
 import type { Vault } from './vault/index.js';
 
 export interface AppDeps {
@@ -98,12 +99,12 @@ export async function buildApp({
   registerHealth(app, () => pingDatabase(db));
   registerStatesRoutes(app, ports.biotrack.states);
   registerApiKeysRoutes(app, deps);
-  registerTenantsRoutes(app, { ...deps, resetVerification, onTenantDeleted: keyring.forgetTenant });
+  registerTenantsRoutes(app, { ...deps, resetVerification, deleteAllCompanies, onTenantDeleted: keyring.forgetTenant });
   registerSetupRoutes(app, deps);
   registerConfigurationRoutes(app, deps);
   registerUbiRoutes(app, { ...deps, resetVerification });
   registerCreationPreferenceRoutes(app, deps);
-  registerUsersRoutes(app, { ...deps, deleteCredentialsOfUser });
+  registerUsersRoutes(app, { ...deps, deleteCredentialsOfUser, replaceRequester });
   registerSwitchesRoutes(app, deps);
   registerCredentialsRoutes(app, deps);
   registerLicensesRoutes(app, deps);

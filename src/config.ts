@@ -25,7 +25,12 @@ export interface Config {
   readonly syncIntervalSeconds: number;
   /** 100: no guard. */
   readonly guardRemovalPercent: number;
-  readonly retention: { readonly runsDays: number; readonly previewsHours: number };
+  readonly retention: {
+    readonly runsDays: number;
+    readonly previewsHours: number;
+    readonly changesDays: number;
+    readonly auditDays: number;
+  };
   /** Per caller and process. */
   readonly rateLimitPerMinute: number;
   /** Per process; 0: no cache. */
@@ -141,6 +146,13 @@ const VARIABLES = {
     24,
     'How long previews that were not applied are kept. A tenant keeps at most 5.',
   ),
+  RETENTION_CHANGES_DAYS: integer(
+    30,
+    3_650,
+    400,
+    'How long the change feed is kept. Clients that have not read it for so long begin again with a snapshot. The last change of a tenant is always kept.',
+  ),
+  RETENTION_AUDIT_DAYS: integer(30, 3_650, 730, 'How long the audit is kept, also that of deleted tenants.'),
   METRICS_PORT: integer(0, 65_535, 9_464, 'Port of the Prometheus metrics (`/metrics`). `0` disables them.'),
   JWT_ISSUER: text("Required `iss` claim of the host application's tokens.", { whenUnset: 'tokens are rejected' }),
   JWT_AUDIENCE: text("Required `aud` claim of the host application's tokens.", { whenUnset: 'tokens are rejected' }),
@@ -210,6 +222,8 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
     retention: {
       runsDays: reader.read('RETENTION_RUNS_DAYS'),
       previewsHours: reader.read('RETENTION_PREVIEWS_HOURS'),
+      changesDays: reader.read('RETENTION_CHANGES_DAYS'),
+      auditDays: reader.read('RETENTION_AUDIT_DAYS'),
     },
     rateLimitPerMinute: reader.read('RATE_LIMIT_PER_MINUTE'),
     listCacheMegabytes: reader.read('LIST_CACHE_MEGABYTES'),

@@ -10,7 +10,7 @@ import {
   createBiotrack,
 } from './biotrack/index.js';
 import type { Config } from './config.js';
-import { createAuditHook } from './db/audit.js';
+import { createAuditHook, deleteExpiredAudit } from './db/audit.js';
 import {
   closeDatabase,
   type DatabaseEvent,
@@ -26,6 +26,7 @@ import { createSingleFlight } from './domain/single-flight.js';
 import type { App } from './http/server.js';
 import type { TokenOptions } from './http/tokens.js';
 import { startWorker, type Worker } from './jobs/index.js';
+import { deleteExpiredChanges } from './modules/changes/index.js';
 import { type LoginResult, restoreStatuses } from './modules/credentials/index.js';
 import { createDirectoryService } from './modules/directory/index.js';
 import { deleteExpiredKeys } from './modules/idempotency/index.js';
@@ -240,6 +241,8 @@ function startRunWorker(
       () => deleteExpiredKeys(ports.db),
       () => restoreStatuses(ports.db, onError),
       inBatches(() => deleteExpiredRuns(ports.db, config.retention)),
+      inBatches(() => deleteExpiredAudit(ports.db, config.retention.auditDays)),
+      inBatches(() => deleteExpiredChanges(ports.db, config.retention.changesDays)),
     ],
     onError,
     onConnectionLost: (error) => {
@@ -249,8 +252,8 @@ function startRunWorker(
   });
 }
 
-/** What must be deleted has been kept for hours or days: a minute more does not matter. */
-const REST_MS = 60_000;
+/** What must be deleted has been kept for hours or days: some minutes more do not matter. */
+const REST_MS = 600_000;
 
 /** Does a batch with each sweep while there is more, and rests otherwise. */
 function inBatches(work: () => Promise<boolean>): () => Promise<void> {

@@ -193,6 +193,20 @@ const VARIABLES: readonly Variable[] = [
     wrong: wholeNumbers(1, 8_760),
   },
   {
+    name: 'RETENTION_CHANGES_DAYS',
+    read: (env) => readEnv(env).config.retention.changesDays,
+    preset: 400,
+    good: { '30': 30, '3650': 3_650 },
+    wrong: wholeNumbers(30, 3_650),
+  },
+  {
+    name: 'RETENTION_AUDIT_DAYS',
+    read: (env) => readEnv(env).config.retention.auditDays,
+    preset: 730,
+    good: { '30': 30, '3650': 3_650 },
+    wrong: wholeNumbers(30, 3_650),
+  },
+  {
     name: 'RATE_LIMIT_PER_MINUTE',
     read: config('rateLimitPerMinute'),
     preset: 6_000,

@@ -1,4 +1,4 @@
-import { type CommitHook, clientOf, writesOf } from './database.js';
+import { type CommitHook, clientOf, type Db, type Tx, withOperator, writesOf } from './database.js';
 
 /** The API request that a transaction belongs to. */
 export interface AuditContext {
@@ -17,9 +17,8 @@ export const createAuditHook =
     const writes = writesOf(tx);
     if (writes.isEmpty) return;
     const { entries } = writes;
-    const values = [operationId, actor, requestId, object, entries];
-    // Rows of `audit` are deleted with their tenant, so the deletion itself is recorded elsewhere.
-    if (tenantId === undefined || entries.includes('delete tenants')) {
+    const values = [operationId, actor, requestId, writes.toAuditText(object), entries];
+    if (tenantId === undefined) {
       await clientOf(tx).query(
         'insert into operator_audit (operation_id, actor, request_id, object, changed) values ($1, $2, $3, $4, $5)',
         values,
@@ -31,3 +30,56 @@ export const createAuditHook =
       [...values, tenantId],
     );
   };
+
+const ROWS_PER_BATCH = 5_000;
+
+/**
+ * Deletes a batch of entries that are older than `days`, also those of deleted tenants. Waits for nothing; safe in several
+ * processes at once.
+ * @returns whether there may be more
+ */
+export const deleteExpiredAudit = (db: Db, days: number): Promise<boolean> =>
+  withOperator(db, async (tx) => {
+    let isFull = false;
+    for (const table of ['audit', 'operator_audit']) {
+      const { rowCount } = await clientOf(tx).query(
+        `delete from ${table} where ctid = any(array(
+           select ctid from ${table} where inserted_datetime < now() - make_interval(days => $1)
+            order by inserted_datetime limit ${ROWS_PER_BATCH}))`,
+        [days],
+      );
+      isFull ||= rowCount === ROWS_PER_BATCH;
+    }
+    return isFull;
+  });
+
+/**
+ * Replaces a user by a pseudonym, in the actors and in the paths of requests about the user. Also in the entry of this
+ * transaction.
+ */
+export async function pseudonymizeAudit(tx: Tx, userId: string, pseudonym: string): Promise<void> {
+  const client = clientOf(tx);
+  await client.query('update audit set actor = $2 where actor = $1', [`user:${userId}`, `user:${pseudonym}`]);
+  const { rows } = await client.query<{ object: string }>(
+    `select distinct object from audit where object like '%/users/%'`,
+  );
+  const replaceUser = (object: string): string =>
+    object
+      .split('/')
+      .map((part, index, parts) => (parts[index - 1] === 'users' && toText(part) === userId ? pseudonym : part))
+      .join('/');
+  for (const { object } of rows) {
+    const replaced = replaceUser(object);
+    if (replaced !== object) await client.query('update audit set object = $2 where object = $1', [object, replaced]);
+  }
+  writesOf(tx).replaceInAudit(replaceUser);
+}
+
+/** A part of a path without percent-encoding, or as it is. */
+function toText(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

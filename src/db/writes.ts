@@ -28,6 +28,17 @@ const MAX_ENTRIES = 20;
 export class Writes {
   readonly #entries = new Set<string>();
 
+  #toAuditText = (text: string): string => text;
+
+  /** Applied to the path in the audit entry of this transaction. */
+  replaceInAudit(replace: (text: string) => string): void {
+    this.#toAuditText = replace;
+  }
+
+  toAuditText(path: string): string {
+    return this.#toAuditText(path);
+  }
+
   get isEmpty(): boolean {
     return this.#entries.size === 0;
   }

@@ -38,6 +38,7 @@ export const POLICY = {
   listCredentialCoverage: managerRoles,
   getUser: managerRoles,
   putUser: managerRoles,
+  deleteUser: managerRoles,
   listAvailableLicenses: everyRole,
   createLicense: managerRoles,
   createLicenses: managerRoles,

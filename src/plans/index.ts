@@ -1,7 +1,9 @@
 /** From the state's list and the tenant's companies to a plan, and from a plan to rows. */
 export { applyPlan } from './apply.js';
 export { countOpenConflicts, saveResolution } from './conflict-repository.js';
+export { deleteAllCompanies } from './delete-companies-repository.js';
 export { saveEdits } from './edit-repository.js';
+export { deleteChangesBefore, findExpiryPoint } from './expired-changes-repository.js';
 export {
   type FeedObject,
   type FeedObjectPage,
@@ -34,6 +36,7 @@ export { insertLicenseChange } from './license-change-repository.js';
 export { makePlan } from './make-plan.js';
 export { applyManualCompany } from './manual-company.js';
 export { applyDisplayNames } from './names.js';
+export { replaceActor } from './pseudonymize-repository.js';
 export { recordChanges, savePlannedRows } from './rows-repository.js';
 export {
   MAX_NOTES_STORED,

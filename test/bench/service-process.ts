@@ -39,7 +39,7 @@ answerParent({
         role,
         directoryMaxAgeSeconds: 3_600,
         guardRemovalPercent: 10,
-        retention: { runsDays: 90, previewsHours: 24 },
+        retention: { runsDays: 90, previewsHours: 24, changesDays: 400, auditDays: 730 },
         rateLimitPerMinute: 100_000_000,
         listCacheMegabytes,
       },

@@ -68,7 +68,7 @@ export const OWNERS = {
     'deleteCredential',
     'verifyCredential',
   ],
-  'users.test.ts': ['getUser', 'putUser', 'listCredentialCoverage'],
+  'users.test.ts': ['getUser', 'putUser', 'deleteUser', 'listCredentialCoverage'],
   'configuration.test.ts': ['getConfiguration', 'putConfiguration'],
   'licenses.test.ts': [
     'listAvailableLicenses',

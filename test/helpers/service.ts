@@ -134,7 +134,7 @@ export async function startTestService(
       role: options.role ?? 'all',
       directoryMaxAgeSeconds: options.directoryMaxAgeSeconds ?? 600,
       guardRemovalPercent: 10,
-      retention: { runsDays: 90, previewsHours: 24 },
+      retention: { runsDays: 90, previewsHours: 24, changesDays: 400, auditDays: 730 },
       syncIntervalSeconds: options.syncIntervalSeconds ?? 3_600,
       rateLimitPerMinute: options.rateLimitPerMinute ?? 1_000_000,
       listCacheMegabytes: 8,

@@ -1,6 +1,10 @@
 import pg from 'pg';
 import t from 'tap';
+import { deleteExpiredAudit } from '../../src/db/audit.js';
+import { deleteExpiredChanges } from '../../src/modules/changes/index.js';
 import { deleteExpiredRuns } from '../../src/modules/syncs/index.js';
+import { checkReplica, FeedError, readFeed, readFeedTables } from '../helpers/feed.js';
+import { findBrokenInvariants } from '../helpers/invariants.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 import { until } from '../helpers/until.js';
 
@@ -11,7 +15,7 @@ type Body = TestResponse['body'];
 /** It sweeps at its start only. */
 const service = await startTestService(t, { simulator: { licenses: 40 }, timing: { sweepMs: 3_600_000 } });
 const { ask, sql, newId } = service;
-const RETENTION = { runsDays: 90, previewsHours: 24 };
+const RETENTION = { runsDays: 90, previewsHours: 24, changesDays: 400, auditDays: 730 };
 
 const pathOf = (tenantId: string): string => `/v1/tenants/${tenantId}`;
 
@@ -165,6 +169,151 @@ t.test('many runs are deleted in batches', async (t) => {
   t.equal((await readIds(tenantId)).length, 71);
   await sweep();
   t.strictSame(await readIds(tenantId), [last.id]);
+});
+
+t.test('changes are deleted after RETENTION_CHANGES_DAYS, but not the last one', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const run = await syncTenant(service, tenantId);
+  const start = await readFeed(service, tenantId);
+  const { body } = await ask('GET', `${pathOf(tenantId)}/companies?page[size]=2`);
+  const [renamed, other] = body.data as [Body, Body];
+  const rename = async (id: string, name: string): Promise<void> => {
+    const one = `${pathOf(tenantId)}/companies/${id}`;
+    const etag = (await ask('GET', one)).headers.get('etag') ?? '';
+    t.equal((await ask('PATCH', one, { body: { name }, headers: { 'if-match': etag } })).status, 200);
+  };
+  await rename(renamed.id, 'First');
+  const middle = await readFeed(service, tenantId, start);
+  await rename(renamed.id, 'Second');
+  await rename(other.id, 'Third');
+  const ageChanges = (to: number, by: string): Promise<unknown> =>
+    sql('update changes set inserted_datetime = now() - $3::interval where tenant_id = $1 and seq <= $2', [
+      tenantId,
+      to,
+      by,
+    ]);
+  const readSeqs = async (): Promise<number[]> =>
+    (await sql<{ seq: string }>('select seq from changes where tenant_id = $1 order by seq', [tenantId])).map(
+      ({ seq }) => Number(seq),
+    );
+  const all = await readSeqs();
+  await deleteExpiredChanges(service.service.db, 400);
+  t.strictSame(await readSeqs(), all, 'none is old enough');
+
+  await ageChanges(middle.seq, '399 days');
+  await deleteExpiredChanges(service.service.db, 400);
+  t.strictSame(await readSeqs(), all);
+  await ageChanges(middle.seq, '401 days');
+  const client = new pg.Client({ connectionString: service.databaseUrl });
+  await client.connect();
+  t.teardown(() => client.end());
+  await client.query('begin');
+  await client.query('select from tenants where tenant_id = $1 for update', [tenantId]);
+  await deleteExpiredChanges(service.service.db, 400);
+  t.strictSame(await readSeqs(), all, 'a tenant in use is left for the next time');
+  await client.query('commit');
+  await Promise.all([1, 2].map(() => deleteExpiredChanges(service.service.db, 400)));
+  const kept = all.filter((seq) => seq > middle.seq);
+  t.strictSame(await readSeqs(), kept, 'up to the first one that has not expired');
+  await readFeed(service, tenantId, start).then(
+    () => t.fail('the feed has no longer all changes'),
+    (error: unknown) => t.match(error, new FeedError('feed_expired')),
+  );
+  checkReplica(await readFeed(service, tenantId), await readFeedTables(sql, tenantId));
+
+  const history = async (id: string): Promise<Body> =>
+    (await ask('GET', `${pathOf(tenantId)}/companies/${id}/history`)).body;
+  t.match(
+    await history(renamed.id),
+    {
+      complete_from_datetime: String,
+      names: [
+        { name: 'First', since_datetime: null, actor: null, run_id: null },
+        { name: 'Second', since_datetime: String, until_datetime: null },
+      ],
+      licenses: [{ since_datetime: null, since_reason: null, until_datetime: null }],
+    },
+    'the name and the license at the beginning of what is kept',
+  );
+  t.match((await ask('GET', `${pathOf(tenantId)}/companies/${renamed.id}/explain`)).body, {
+    created: { reason: 'first_seen', run_id: run.id, actor: /^api_key:/ },
+    licenses: [{ decided: null }],
+  });
+  const plan = (await ask('GET', `${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`)).body.data;
+  t.ok(plan.length > 0);
+  t.strictSame(
+    plan.filter(({ action }: Body) => action === 'created'),
+    [],
+    'without the later changes, what the run created cannot be shown as it was',
+  );
+
+  await ageChanges(kept.at(-1) as number, '500 days');
+  await deleteExpiredChanges(service.service.db, 400);
+  t.strictSame(await readSeqs(), kept.slice(-1), 'cursors name the last change');
+  const broken = await findBrokenInvariants(client);
+  t.strictSame(broken, []);
+});
+
+t.test('a large feed is deleted in short transactions', async (t) => {
+  const tenantId = await makeTenant(service, 'tenant');
+  await sql(
+    `insert into changes (tenant_id, seq, kind, before, after, actor, inserted_datetime)
+     select $1, n, 'company.updated', '{}', '{}', 'test', now() - interval '401 days' from generate_series(1, 12000) n`,
+    [tenantId],
+  );
+  await sql('update tenants set last_change_seq = 12000 where tenant_id = $1', [tenantId]);
+  await deleteExpiredChanges(service.service.db, 400);
+  const left = await sql('select seq::int from changes where tenant_id = $1', [tenantId]);
+  t.strictSame(left, [{ seq: 12_000 }]);
+});
+
+t.test('the audit is deleted after RETENTION_AUDIT_DAYS, also that of deleted tenants', async (t) => {
+  const tenantId = await makeTenant(service, 'ubi');
+  const path = pathOf(tenantId);
+  const countRows = async (): Promise<number> => {
+    const [row] = await sql<{ many: number }>('select count(*)::int as many from audit where tenant_id = $1', [
+      tenantId,
+    ]);
+    return row?.many ?? 0;
+  };
+  const etag = (await ask('GET', path)).headers.get('etag') ?? '';
+  t.equal((await ask('DELETE', path, { headers: { 'if-match': etag } })).status, 204);
+  const many = await countRows();
+  t.ok(many > 2, `${many} entries`);
+  await sql(`update audit set inserted_datetime = now() - interval '729 days' where tenant_id = $1`, [tenantId]);
+  await deleteExpiredAudit(service.service.db, 730);
+  t.equal(await countRows(), many, 'none is old enough');
+  await sql(`update audit set inserted_datetime = now() - interval '731 days' where tenant_id = $1`, [tenantId]);
+  await Promise.all([1, 2].map(() => deleteExpiredAudit(service.service.db, 730)));
+  t.equal(await countRows(), 0);
+  t.ok((await sql('select from audit')).length > 0, 'of other tenants');
+});
+
+t.test('the service cannot delete what is younger than 30 days', async (t) => {
+  const tenantId = await makeTenant(service, 'credential');
+  await syncTenant(service, tenantId);
+  const readMany = async (): Promise<unknown> =>
+    (
+      await sql(
+        `select (select count(*) from audit where tenant_id = $1)::int as audit,
+                (select count(*) from changes where tenant_id = $1)::int as changes`,
+        [tenantId],
+      )
+    )[0];
+  const before = await readMany();
+  const client = new pg.Client({ connectionString: service.databaseUrl });
+  await client.connect();
+  t.teardown(() => client.end());
+  const runAs = async (role: string, text: string): Promise<void> => {
+    await client.query('begin');
+    await client.query(`select set_config('role', $1, true), set_config('app.tenant_id', $2, true)`, [role, tenantId]);
+    await client.query(text);
+    await client.query('commit');
+  };
+  await runAs('biotrack_app', 'delete from changes');
+  await runAs('biotrack_operator', 'delete from audit');
+  await runAs('biotrack_operator', 'delete from operator_audit');
+  t.strictSame(await readMany(), before);
 });
 
 t.test('workers delete expired runs by themselves', async (t) => {

@@ -622,6 +622,8 @@ t.test('tenants are isolated', async (t) => {
       `update companies set display_name = 'x' where tenant_id = '${perVendor}'`,
       `delete from company_licenses where tenant_id = '${perVendor}'`,
       `delete from tenants where tenant_id = '${perVendor}'`,
+      // Its own are too young.
+      `delete from changes`,
     ]) {
       await client.query(`begin; set local role biotrack_app; set local app.tenant_id = '${perLicense}'`);
       t.equal((await client.query(write)).rowCount, 0, write.slice(0, 30));
@@ -631,7 +633,6 @@ t.test('tenants are isolated', async (t) => {
       `update companies set tenant_id = '${perVendor}'`,
       `insert into changes (tenant_id, seq, kind, actor) values ('${perVendor}', 999999, 'x', 'x')`,
       `update changes set kind = 'x'`,
-      `delete from changes`,
       `select * from api_keys`,
       `select * from graphile_worker._private_jobs`,
     ]) {

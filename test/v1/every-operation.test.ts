@@ -98,6 +98,7 @@ const VALID: Readonly<Record<OperationId, Ask>> = {
   listCredentialCoverage: {},
   getUser: {},
   putUser: { body: { active: true }, headers: { 'if-match': '"99"' } },
+  deleteUser: { headers: { 'if-match': '"99"' } },
   listAvailableLicenses: {},
   createLicense: { body: { license_number: '000', create_companies: false } },
   createLicenses: { body: { licenses: [{ license_number: '000', create_companies: false }] } },

@@ -74,6 +74,68 @@ t.test('getUser and putUser', async (t) => {
   t.strictSame(edits.map(({ status }) => status).sort(), [200, 412, 412, 412, 412, 412]);
 });
 
+t.test('deleteUser: what the user did stays, under a pseudonym', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const path = `/v1/tenants/${tenantId}`;
+  const userId = 'ada@example.com';
+  const one = `${path}/users/${encodeURIComponent(userId)}`;
+  const key = tokenOf({ tenantId, role: 'admin', userId });
+  const own = await ask('POST', `${path}/credentials`, {
+    body: { owner: 'user', description: 'own', ...addLogin('ada-own') },
+    key,
+  });
+  t.equal(own.status, 201);
+  const started = await ask('POST', `${path}/syncs`, { body: {}, key });
+  await waitForRun(service, tenantId, started.body.id);
+  const made = await ask('POST', `${path}/companies`, { body: { name: 'Made by Ada' }, key });
+  t.equal(made.status, 201);
+  const other = await ask('PUT', `${path}/users/${encodeURIComponent(`${userId}.org`)}`, {
+    body: { active: true },
+    headers: FIRST_PUT,
+  });
+  t.equal(other.status, 201);
+  await ask('PUT', one, { body: { active: true, display_name: 'Ada' }, headers: await etagOf(one) });
+
+  /** Every row of the tenant as text. */
+  const findTraces = async (text: string): Promise<string[]> => {
+    const tables = await service.sql<{ name: string }>(
+      `select table_name as name from information_schema.columns where column_name = 'tenant_id' and table_schema = 'public'`,
+    );
+    const found: string[] = [];
+    for (const { name } of tables) {
+      const rows = await service.sql(`select from ${name} r where tenant_id = $1 and r::text ~ $2`, [tenantId, text]);
+      if (rows.length > 0) found.push(name);
+    }
+    return found.sort();
+  };
+  const userText = 'ada(@|%40)example.com([^.]|$)';
+  const before = await findTraces(userText);
+  for (const table of ['audit', 'changes', 'companies', 'credentials', 'sync_runs', 'users']) {
+    t.ok(before.includes(table), `${table} names the user`);
+  }
+  t.match(await ask('DELETE', one), { status: 428, body: { code: 'precondition_required' } });
+  t.match(await ask('DELETE', one, { headers: { 'if-match': '"99"' } }), { status: 412 });
+  t.equal((await ask('DELETE', one, { headers: await etagOf(one) })).status, 204);
+  t.strictSame(
+    await findTraces(userText),
+    ['idempotency_keys'].filter((name) => before.includes(name)),
+    'no trace',
+  );
+  t.strictSame(
+    (await findTraces('erased-')).filter((name) => name !== 'users'),
+    ['audit', 'changes', 'companies', 'sync_runs'],
+    'its pseudonym',
+  );
+  t.match((await ask('GET', `${path}/companies/${made.body.id}/explain`)).body.created, { actor: /^user:erased-/ });
+  t.match(await ask('GET', one), { status: 404, body: { code: 'not_found' } });
+  t.match(await ask('DELETE', one, { headers: { 'if-match': '"1"' } }), { status: 404 });
+  const audit = await service.sql<{ object: string }>('select object from audit where tenant_id = $1', [tenantId]);
+  t.ok(
+    audit.some(({ object }) => object.includes(`${userId}.org`) || object.includes('ada%40example.com.org')),
+    'another user with a similar id stays',
+  );
+});
+
 t.test('listCredentialCoverage', async (t) => {
   const tenantId = await makeTenant(service, 'preference');
   const path = `/v1/tenants/${tenantId}`;

@@ -1,1 +1,2 @@
+export { deleteExpiredChanges } from './retention.js';
 export { registerChangesRoutes } from './routes.js';

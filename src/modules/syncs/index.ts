@@ -5,6 +5,7 @@ export {
   findLastEndedRun,
   findRun,
   insertRunningRun,
+  replaceRequester,
   type SyncRun,
   saveApplied,
 } from './repository.js';

@@ -22,21 +22,27 @@ type Section = (after: string | undefined, limit: number) => Promise<readonly Po
 
 /**
  * Lists what a run did or would do: changes, then adoptions, conflicts and skipped or filtered rows, then unchanged
- * companies. Empty if the run has no plan.
+ * companies. Without changes that the feed no longer has. Empty if the run has no plan.
  */
 export const listPlan = (db: Db, tenantId: string, runId: string, page: PageRequest): Promise<PageOf<PlanPageItem>> =>
-  inTenant(db, tenantId, async (tx, { firstRunId }) => {
+  inTenant(db, tenantId, async (tx, { firstRunId, feedStartSeq }) => {
     const run = await findRun(tx, runId);
     if (run === undefined) throw notFound('sync run');
     if (run.counts === null) return { items: [], nextAfter: undefined };
     await preferIndexOrder(tx);
-    return readSections(toSections(tx, run, firstRunId === runId), page);
+    return readSections(toSections(tx, run, { isFirstSync: firstRunId === runId, feedStartSeq }), page);
   });
 
 /** An empty range. */
 const NO_CHANGES: ChangeRange = { first: 1, last: 0 };
 
-function toSections(tx: Tx, run: SyncRun, isFirstSync: boolean): Section[] {
+interface FeedOfRun {
+  /** What the first sync created has no changes. */
+  readonly isFirstSync: boolean;
+  readonly feedStartSeq: number;
+}
+
+function toSections(tx: Tx, run: SyncRun, { isFirstSync, feedStartSeq }: FeedOfRun): Section[] {
   const { id, firstChangeSeq: first, lastChangeSeq: last, planDigest, notes, skips } = run;
   const range = first === null || last === null ? NO_CHANGES : { first, last };
   const noteItems: Section = async (after, limit) =>
@@ -58,7 +64,11 @@ function toSections(tx: Tx, run: SyncRun, isFirstSync: boolean): Section[] {
         selectCreatedItems(tx, objects, range, after, limit),
   );
   // Ambiguous names that a preview reported still apply after the switch.
-  if (first !== null) return [...(isFirstSync ? created : []), applied, noteItems, unchanged, ambiguous];
+  if (first !== null) {
+    // Without the later changes, what it created cannot be shown as it was.
+    const hasCreated = isFirstSync && first >= feedStartSeq;
+    return [...(hasCreated ? created : []), applied, noteItems, unchanged, ambiguous];
+  }
   if (planDigest !== null) return [(after, limit) => selectStoredItems(tx, id, Number(after ?? 0), limit), unchanged];
   return wasOnlyPlanned(run) ? [] : [applied, noteItems, unchanged];
 }

@@ -340,3 +340,8 @@ export const selectAbandonedRuns = (tx: OperatorTx): Promise<AbandonedRun[]> =>
     .orderBy('requested_datetime')
     .limit(100)
     .execute();
+
+/** Replaces a user who requested runs. */
+export async function replaceRequester(tx: Tx, from: string, to: string): Promise<void> {
+  await tx.updateTable('sync_runs').set({ requested_by: to }).where('requested_by', '=', from).execute();
+}

@@ -11,6 +11,8 @@ export interface Tenant {
   readonly firstSyncedAt: Date | null;
   /** The run of the first sync. */
   readonly firstRunId: string | null;
+  /** The change feed has all changes from this one on. */
+  readonly feedStartSeq: number;
   /** Since when no entry of the change feed was deleted; null if none ever was. */
   readonly feedCompleteFrom: Date | null;
   /** Changes with what the tenant's plans are made from, see `move_inputs_revision`. */
@@ -27,6 +29,7 @@ const COLUMNS = [
   'tenants.environment',
   'tenants.first_synced_datetime as firstSyncedAt',
   'tenants.first_synced_run_id as firstRunId',
+  'tenants.feed_start_seq as feedStartSeq',
   'tenants.feed_complete_from as feedCompleteFrom',
   'tenants.inputs_revision as inputsRevision',
   'tenants.version',

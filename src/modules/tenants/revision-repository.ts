@@ -21,6 +21,17 @@ export async function allocateChangeNumbers(
   return { first: last - count + 1, last };
 }
 
+/** Records that changes before `seq` are deleted. The tenant must be locked. */
+export async function recordFeedStart(tx: Tx, seq: number, at: Date): Promise<void> {
+  await tx
+    .updateTable('tenants')
+    .set((eb) => ({
+      feed_start_seq: eb.fn<number>('greatest', ['feed_start_seq', eb.val(seq)]),
+      feed_complete_from: at,
+    }))
+    .execute();
+}
+
 /** Invalidates cached lists of the tenant. */
 export async function raiseRevision(tx: Tx): Promise<void> {
   await tx

@@ -1,4 +1,4 @@
-import type { Db } from '../../db/database.js';
+import type { Db, Tx } from '../../db/database.js';
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
@@ -10,13 +10,18 @@ import { TenantBodySchema, TenantPageSchema, TenantSchema } from './schema.js';
 import { deleteTenant, getTenant, listTenants, putTenant, type TenantPorts } from './service.js';
 
 export interface TenantsDeps extends TenantPorts {
+  /** See `plans/`, which imports this module. */
+  readonly deleteAllCompanies: (tx: Tx) => Promise<void>;
   readonly db: Db;
   readonly pager: Pager;
   /** Called after a tenant was deleted. */
   readonly onTenantDeleted: (tenantId: string) => void;
 }
 
-export function registerTenantsRoutes(app: App, { db, pager, onTenantDeleted, ...ports }: TenantsDeps): void {
+export function registerTenantsRoutes(
+  app: App,
+  { db, pager, onTenantDeleted, deleteAllCompanies, ...ports }: TenantsDeps,
+): void {
   app.get(
     '/v1/tenants',
     {
@@ -94,7 +99,7 @@ export function registerTenantsRoutes(app: App, { db, pager, onTenantDeleted, ..
         tag: 'Tenants',
         summary: 'Delete a tenant',
         description:
-          'Permanently deletes the tenant with its API keys, credentials, licenses, companies and history. This cannot be undone.',
+          'Permanently deletes the tenant with its API keys, credentials, licenses, companies and history; only the audit is kept for a time. This cannot be undone. Takes some seconds for a tenant of 100,000 licenses.',
         params: TenantParams,
         headers: ifMatchHeader,
         replies: { 204: { description: 'Deleted.' } },
@@ -102,7 +107,7 @@ export function registerTenantsRoutes(app: App, { db, pager, onTenantDeleted, ..
       }),
     },
     async (request, reply) => {
-      await deleteTenant(db, request.params.tenant_id, toPrecondition(request));
+      await deleteTenant(db, deleteAllCompanies, request.params.tenant_id, toPrecondition(request));
       onTenantDeleted(request.params.tenant_id);
       return reply.code(204).send();
     },

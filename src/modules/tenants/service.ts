@@ -205,10 +205,16 @@ export async function* iterateTenantIds(db: Db): AsyncGenerator<string> {
   }
 }
 
-/** Deletes all data of the tenant, including its secrets. */
-export const deleteTenant = (db: Db, tenantId: string, precondition: Precondition): Promise<void> =>
+/** Deletes all data of the tenant, including its secrets, but not its audit. */
+export const deleteTenant = (
+  db: Db,
+  deleteAllCompanies: (tx: Tx) => Promise<void>,
+  tenantId: string,
+  precondition: Precondition,
+): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     checkPrecondition(precondition, tenant.version);
+    await deleteAllCompanies(tx);
     await deleteKeysOfTenant(tx, tenantId);
     await deleteTenantRow(tx, tenantId);
   });

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../db/database.js';
 
+export { pseudonymizeAudit } from '../../db/audit.js';
+
 export interface User {
   readonly userId: string;
   readonly displayName: string | null;
@@ -69,3 +71,7 @@ export const saveLastSeen = async (tx: Tx, userId: string): Promise<{ readonly a
     )
     .returning('active')
     .executeTakeFirst();
+
+export async function deleteUserRow(tx: Tx, userId: string): Promise<void> {
+  await tx.deleteFrom('users').where('user_id', '=', userId).execute();
+}

@@ -1,11 +1,11 @@
 import type { Db } from '../../db/database.js';
 import { operation } from '../../http/operation.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, putHeaders } from '../../http/primitives.js';
+import { etagHeader, ifMatchHeader, putHeaders } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { User as UserRow } from './repository.js';
 import { UserBodySchema, UserParamsSchema, UserSchema } from './schema.js';
-import { createUserTracker, getUser, putUser, type UserPorts } from './service.js';
+import { createUserTracker, eraseUser, getUser, putUser, type UserPorts } from './service.js';
 
 export function registerUsersRoutes(app: App, { db, ...ports }: UserPorts & { readonly db: Db }): void {
   const tracker = createUserTracker(db);
@@ -61,6 +61,29 @@ export function registerUsersRoutes(app: App, { db, ...ports }: UserPorts & { re
       tracker.forget(tenantId, userId);
       sendEtag(reply, user.version).code(created ? 201 : 200);
       return toUserReply(user);
+    },
+  );
+
+  app.delete(
+    '/v1/tenants/:tenant_id/users/:user_id',
+    {
+      schema: operation({
+        id: 'deleteUser',
+        tag: 'Credentials',
+        summary: 'Delete a user',
+        description:
+          'Deletes the user and their own credentials. What the user did stays in the change feed, decisions, sync runs and the audit, with a pseudonym in place of the user id. Take away the access in the host application first: another request with a valid token registers the user again.',
+        params: UserParamsSchema,
+        headers: ifMatchHeader,
+        replies: { 204: { description: 'Erased.' } },
+        errors: ['not_found', 'precondition_failed', 'precondition_required'],
+      }),
+    },
+    async (request, reply) => {
+      const { tenant_id: tenantId, user_id: userId } = request.params;
+      await eraseUser(db, ports, { tenantId, userId, precondition: toPrecondition(request) });
+      tracker.forget(tenantId, userId);
+      return reply.code(204).send();
     },
   );
 }

@@ -2,12 +2,15 @@ import { type Db, type Tx, withTenant } from '../../db/database.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import type { Principal } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
+import { replaceActor } from '../../plans/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
-import { findUser, saveLastSeen, saveUser, type User } from './repository.js';
+import { deleteUserRow, findUser, pseudonymizeAudit, saveLastSeen, saveUser, type User } from './repository.js';
 
+/** Functions of modules that import this one. */
 export interface UserPorts {
-  /** See `credentials/repository.ts`, whose module imports this one. */
   readonly deleteCredentialsOfUser: (tx: Tx, userId: string) => Promise<void>;
+  readonly replaceRequester: (tx: Tx, from: string, to: string) => Promise<void>;
+  readonly newId: () => string;
 }
 
 export interface UserInput {
@@ -40,6 +43,34 @@ export const getUser = (db: Db, tenantId: string, userId: string): Promise<User>
     const user = await findUser(tx, userId);
     if (user === undefined) throw notFound('user');
     return user;
+  });
+
+export interface UserToErase {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly precondition: Precondition;
+}
+
+/**
+ * Deletes a user with their credentials. What they did stays, under a pseudonym that is new for each erasure: in the change feed,
+ * decisions, runs and the audit.
+ */
+export const eraseUser = (
+  db: Db,
+  { deleteCredentialsOfUser, replaceRequester, newId }: UserPorts,
+  { tenantId, userId, precondition }: UserToErase,
+): Promise<void> =>
+  inLockedTenant(db, tenantId, async (tx) => {
+    const user = await findUser(tx, userId);
+    if (user === undefined) throw notFound('user');
+    checkPrecondition(precondition, user.version);
+    const pseudonym = `erased-${newId()}`;
+    const [from, to] = [`user:${userId}`, `user:${pseudonym}`];
+    await deleteCredentialsOfUser(tx, userId);
+    await deleteUserRow(tx, userId);
+    await replaceActor(tx, from, to);
+    await replaceRequester(tx, from, to);
+    await pseudonymizeAudit(tx, userId, pseudonym);
   });
 
 const inactive = (): ServiceError =>
