@@ -15,6 +15,7 @@ const USAGE = `Usage: node dist/main.js [command]
   vault            rotate the keys that seal passwords (npm run vault); see vault --help
   create-api-key   create an operator API key in the database of DATABASE_URL and print it
   invariants       check the data of all tenants for inconsistencies (npm run invariants)
+  restart-feeds    after a backup was restored, make clients read the change feeds from the beginning (npm run restart-feeds)
   onboard          set up tenants through the API (npm run onboard); see onboard --help
   simulator        start a BioTrack simulator (npm run simulator); see simulator --help
 `;
@@ -60,6 +61,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   async invariants() {
     const { checkInvariants } = await import('./operate.js');
     process.exitCode = await checkInvariants(readEnv(process.env), print);
+  },
+  async 'restart-feeds'() {
+    const { restartFeeds } = await import('./operate.js');
+    await restartFeeds(readEnv(process.env), print);
   },
   async onboard(args) {
     const { onboard } = await import('./cli/onboard.js');

@@ -7,7 +7,7 @@ import { toSqlState } from './db/sqlstate.js';
 import type { Secret } from './domain/secret.js';
 import { MIGRATIONS } from './migrations.js';
 import { createApiKey } from './modules/api-keys/index.js';
-import { iterateTenantIds } from './modules/tenants/index.js';
+import { iterateTenantIds, renewFeedEpoch } from './modules/tenants/index.js';
 
 type Environment = ReturnType<typeof readEnv>;
 type Print = (line: string) => void;
@@ -70,6 +70,28 @@ export async function checkInvariants(environment: Environment, print: Print): P
     for (const line of violations) print(line);
     print(`${tenants} tenants checked, ${violations.size} violations.`);
     return violations.size === 0 ? 0 : 1;
+  } finally {
+    await closeDatabase(db);
+  }
+}
+
+/**
+ * Gives the change feed of every tenant a new epoch, for a restored database: clients know changes that it does not have, and its
+ * next changes get the numbers of those. May be run again.
+ */
+export async function restartFeeds(environment: Environment, print: Print): Promise<void> {
+  const db = openDatabase({
+    url: requireDatabase(environment).reveal(),
+    poolSize: 1,
+    applicationName: 'biotrack-connect restart-feeds',
+  });
+  try {
+    let tenants = 0;
+    for await (const id of iterateTenantIds(db)) {
+      await withTenant(db, id, renewFeedEpoch);
+      tenants += 1;
+    }
+    print(`The change feeds of ${tenants} tenants begin again. Clients receive 409 feed_rewound for their cursors.`);
   } finally {
     await closeDatabase(db);
   }

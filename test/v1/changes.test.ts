@@ -1,4 +1,6 @@
 import t from 'tap';
+import { readEnv } from '../../src/config.js';
+import { restartFeeds } from '../../src/operate.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import {
   checkReplica,
@@ -141,7 +143,9 @@ t.test('a database that lost changes', async (t) => {
   }
   t.equal(await codeOf(readFeed(service, tenantId, lost)), 'feed_rewound', 'another change has its number');
 
-  await sql('update tenants set feed_epoch = gen_random_uuid() where tenant_id = $1', [tenantId]);
+  const lines: string[] = [];
+  await restartFeeds(readEnv({ DATABASE_URL: service.databaseUrl }), (line) => lines.push(line));
+  t.match(lines, [/^The change feeds of \d+ tenants begin again/]);
   t.equal(await codeOf(readFeed(service, tenantId, restorable)), 'feed_rewound', 'another epoch');
 });
 

@@ -8,7 +8,13 @@ export {
   type Tenant,
   tenantExists,
 } from './repository.js';
-export { allocateChangeNumbers, raiseRevision, recordFeedStart, recordFirstSync } from './revision-repository.js';
+export {
+  allocateChangeNumbers,
+  raiseRevision,
+  recordFeedStart,
+  recordFirstSync,
+  renewFeedEpoch,
+} from './revision-repository.js';
 export { registerTenantsRoutes } from './routes.js';
 export {
   applyTenant,

@@ -32,6 +32,14 @@ export async function recordFeedStart(tx: Tx, seq: number, at: Date): Promise<vo
     .execute();
 }
 
+/** Makes all cursors of the tenant's feed invalid. */
+export async function renewFeedEpoch(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('tenants')
+    .set((eb) => ({ feed_epoch: eb.fn<string>('gen_random_uuid'), revision: eb('revision', '+', 1) }))
+    .execute();
+}
+
 /** Invalidates cached lists of the tenant. */
 export async function raiseRevision(tx: Tx): Promise<void> {
   await tx
