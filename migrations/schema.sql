@@ -252,7 +252,12 @@ create policy tenant_isolation on credentials to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on credentials to biotrack_app;
+grant select (checked_datetime) on credentials to biotrack_operator;
+grant select (id) on credentials to biotrack_operator;
+grant select (last_used_datetime) on credentials to biotrack_operator;
+grant select (owner) on credentials to biotrack_operator;
 grant select (status) on credentials to biotrack_operator;
+grant select (tenant_id) on credentials to biotrack_operator;
 
 create table directories (
   directory_id integer not null generated always as identity,
@@ -396,10 +401,16 @@ create table licenses (
 );
 alter table licenses enable row level security;
 alter table licenses force row level security;
+create policy operator_reads on licenses for select to biotrack_operator
+  using (true);
 create policy tenant_isolation on licenses to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on licenses to biotrack_app;
+grant select (archived_datetime) on licenses to biotrack_operator;
+grant select (create_companies) on licenses to biotrack_operator;
+grant select (sync_enabled) on licenses to biotrack_operator;
+grant select (tenant_id) on licenses to biotrack_operator;
 
 create table login_attempts (
   key_hash bytea not null,
@@ -460,6 +471,7 @@ create table schedules (
   paused_reason text,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default now(),
+  synced_datetime timestamp with time zone,
   constraint schedules_pkey PRIMARY KEY (tenant_id),
   constraint schedules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint schedules_check CHECK ((paused_datetime IS NULL) = (paused_reason IS NULL))
@@ -467,6 +479,9 @@ create table schedules (
 CREATE INDEX schedules_next ON schedules USING btree (next_datetime) WHERE next_datetime IS NOT NULL;
 alter table schedules enable row level security;
 alter table schedules force row level security;
+create policy operator_marks on schedules for update to biotrack_operator
+  using (true)
+  with check (true);
 create policy operator_reads on schedules for select to biotrack_operator
   using (true);
 create policy tenant_isolation on schedules to biotrack_app
@@ -474,6 +489,8 @@ create policy tenant_isolation on schedules to biotrack_app
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on schedules to biotrack_app;
 grant select on schedules to biotrack_operator;
+grant update (next_datetime) on schedules to biotrack_operator;
+grant update (synced_datetime) on schedules to biotrack_operator;
 
 create table sync_plan_items (
   tenant_id uuid not null,
@@ -576,10 +593,15 @@ create table sync_states (
 CREATE TRIGGER move_inputs_revision AFTER UPDATE OF dismissed_input_versions ON sync_states FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 alter table sync_states enable row level security;
 alter table sync_states force row level security;
+create policy operator_reads on sync_states for select to biotrack_operator
+  using (true);
 create policy tenant_isolation on sync_states to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
 grant delete, insert, select, update on sync_states to biotrack_app;
+grant select (compared_datetime) on sync_states to biotrack_operator;
+grant select (input_versions) on sync_states to biotrack_operator;
+grant select (tenant_id) on sync_states to biotrack_operator;
 
 create table tenants (
   tenant_id uuid not null,

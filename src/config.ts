@@ -127,7 +127,7 @@ const VARIABLES = {
     600,
     "Maximum age of a state's mirrored license list. A sync fetches the list again when it is older.",
   ),
-  SYNC_INTERVAL_SECONDS: integer(1, 604_800, 3_600, 'Time between two scheduled syncs of a tenant, ±10 %.'),
+  SYNC_INTERVAL_SECONDS: integer(1, 604_800, 3_600, 'Time between two scheduled checks of a state, ±10 %.'),
   GUARD_REMOVAL_PERCENT: integer(
     0,
     100,

@@ -31,6 +31,7 @@ import { type LoginResult, restoreStatuses } from './modules/credentials/index.j
 import { createDirectoryService } from './modules/directory/index.js';
 import { deleteExpiredKeys } from './modules/idempotency/index.js';
 import {
+  createStateChecks,
   deleteExpiredRuns,
   LARGE_PLAN_LICENSES,
   LargePlans,
@@ -39,7 +40,6 @@ import {
   type RunReport,
   type RunSyncDeps,
   runSync,
-  startDueRuns,
   sweepAbandonedRuns,
 } from './modules/syncs/index.js';
 import {
@@ -204,7 +204,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   };
 }
 
-function startRunWorker(
+async function startRunWorker(
   { config, databaseDirectUrl, logger, timing: { sweepMs, databaseSilenceMs: silenceMs } = {} }: ServiceOptions,
   metrics: Metrics,
   ports: Omit<RunSyncDeps, 'onFinished' | 'onEvent'>,
@@ -224,7 +224,8 @@ function startRunWorker(
       logRunReport(log, report);
     },
   };
-  return startWorker({
+  const stateChecks = createStateChecks({ ...ports, onError });
+  const worker = await startWorker({
     url: databaseDirectUrl.reveal(),
     concurrency: WORKER_CONCURRENCY,
     sweepMs,
@@ -237,7 +238,7 @@ function startRunWorker(
         metrics.runsRequeued(count);
         log.warn({ event: 'runs.requeued', count });
       },
-      () => startDueRuns(ports.db, { ...ports, onError }),
+      () => stateChecks.start(),
       () => deleteExpiredKeys(ports.db),
       () => restoreStatuses(ports.db, onError),
       inBatches(() => deleteExpiredRuns(ports.db, config.retention)),
@@ -250,6 +251,12 @@ function startRunWorker(
       log.warn({ event: 'database.connection_lost', err: error });
     },
   });
+  return {
+    async stop() {
+      await worker.stop();
+      await stateChecks.finish();
+    },
+  };
 }
 
 /** What must be deleted has been kept for hours or days: some minutes more do not matter. */

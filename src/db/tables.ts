@@ -313,6 +313,7 @@ export interface Schedules {
   next_datetime: Timestamp | null;
   paused_datetime: Timestamp | null;
   paused_reason: string | null;
+  synced_datetime: Timestamp | null;
   tenant_id: string;
   updated_datetime: Generated<Timestamp>;
 }

@@ -34,5 +34,14 @@ export const toNextStep = (tenantId: string, step: SetupStep, call: SetupCall = 
 });
 
 /** 409 with the call that completes the missing step. */
-export const setupIncomplete = (tenantId: string, step: SetupStep, detail: string, call?: SetupCall): ServiceError =>
-  new ServiceError('setup_incomplete', detail, { next_step: toNextStep(tenantId, step, call) });
+/** @param reason more specific */
+export const setupIncomplete = (
+  tenantId: string,
+  step: SetupStep,
+  detail: string,
+  { call, reason }: { readonly call?: SetupCall | undefined; readonly reason?: string | undefined } = {},
+): ServiceError =>
+  new ServiceError('setup_incomplete', detail, {
+    next_step: toNextStep(tenantId, step, call),
+    ...(reason !== undefined && { reason }),
+  });

@@ -46,5 +46,5 @@ export {
 export { areInputsEqual, type InputVersions, type PlanSettings, type RunWarning } from './settings.js';
 export { findPlanSettings, getInputsRevision } from './settings-repository.js';
 export { loadCompanies, loadLicenses, loadPart, loadScopeRows, loadSnapshot } from './snapshot-repository.js';
-export { saveDismissal, saveEditedState } from './state-repository.js';
+export { FULL_PLAN_INTERVAL_SECONDS, saveDismissal, saveEditedState } from './state-repository.js';
 export { loadStoredInputs, type PlanToStore, reproducePlan, toPlanToStore } from './store.js';

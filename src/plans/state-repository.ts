@@ -4,7 +4,7 @@ import type { SyncCounts } from '../domain/sync-run.js';
 import type { Dismissal, InputVersions, PlanTotals, SyncState } from './settings.js';
 
 /** A tenant is planned completely at least once a day, even if its inputs did not change. */
-const FULL_PLAN_INTERVAL_SECONDS = 24 * 60 * 60;
+export const FULL_PLAN_INTERVAL_SECONDS = 24 * 60 * 60;
 
 /** The row of `sync_states` as a `SyncState`; null before the first sync. */
 export const lastSyncColumn = sql<SyncState | null>`case when sync_states.tenant_id is not null then jsonb_build_object(

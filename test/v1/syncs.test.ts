@@ -200,6 +200,10 @@ t.test('cancelSync', async (t) => {
   t.match((await syncTenant(service, tenantId)).status, /^succeeded/, 'another run can start at once');
   t.match(await read(tenantId, running.id), { status: 'canceled' });
 
+  const synced = await sql<{ at: string }>(
+    `select first_synced_datetime::text as at from tenants where tenant_id = $1`,
+    [tenantId],
+  );
   await sql(`update tenants set first_synced_datetime = null where tenant_id = $1`, [tenantId]);
   control.injectFault({ fault: 'server_error', action: 'sync_vendor', times: 1 });
   const waiting = await start(tenantId);
@@ -216,7 +220,7 @@ t.test('cancelSync', async (t) => {
     { status: 'blocked', who: 'none', blockers: [/upstream_unreachable.*retries it automatically at 20.*Z/] },
     'the checklist shows the failure and the time of the retry',
   );
-  await sql(`update tenants set first_synced_datetime = now() where tenant_id = $1`, [tenantId]);
+  await sql(`update tenants set first_synced_datetime = $2 where tenant_id = $1`, [tenantId, synced[0]?.at]);
   t.match(await ask('POST', `${path}/${waiting.id}/cancel`), {
     status: 200,
     body: { status: 'canceled', retry_datetime: null },

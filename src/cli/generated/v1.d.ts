@@ -1977,10 +1977,16 @@ export interface components {
             interval_seconds: number;
             /**
              * Format: date-time
-             * @description When the next sync is due. Null if no sync is scheduled.
+             * @description When the next check or sync is due. Null if none is scheduled.
              * @example 2026-11-24T08:15:30.000Z
              */
             next_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description When the tenant was last known to be up to date with its state: the end of its last successful sync, or a later check of the state that found nothing new. Such a check has no sync run.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_synced_datetime: string | null;
             /** @description Failed runs since the last success. */
             failures: number;
             /**
@@ -14445,6 +14451,7 @@ export interface operations {
                      *       "status": "not_started",
                      *       "interval_seconds": 1,
                      *       "next_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_synced_datetime": "2026-11-24T08:15:30.000Z",
                      *       "failures": 0,
                      *       "paused_datetime": "2026-11-24T08:15:30.000Z",
                      *       "reason": null,
@@ -14644,6 +14651,7 @@ export interface operations {
                      *       "status": "not_started",
                      *       "interval_seconds": 1,
                      *       "next_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_synced_datetime": "2026-11-24T08:15:30.000Z",
                      *       "failures": 0,
                      *       "paused_datetime": "2026-11-24T08:15:30.000Z",
                      *       "reason": null,

@@ -8,6 +8,7 @@ export { type ResealCounts, resealCredentials } from './sealing.js';
 export { type CredentialPorts, renameCredential } from './service.js';
 export { openSession } from './session.js';
 export {
+  chooseCompanyLogin,
   chooseLogin,
   findLogin,
   findUsableCredential,

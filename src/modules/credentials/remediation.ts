@@ -20,9 +20,26 @@ export function toRemediation(states: readonly CredentialState[]): Remediation {
   return { who: first.status === 'privilege_missing' ? 'biotrack_administrator' : 'admin', call: toFix(first) };
 }
 
-/** 409 for a call that needs a usable credential; `next_step` is the call that provides one. */
-export const toNoLoginError = (tenantId: string, states: readonly CredentialState[], detail: string): ServiceError =>
-  setupIncomplete(tenantId, 'credentials', detail, toRemediation(states).call);
+/** The failure reason of a run, for a status that BioTrack caused. */
+export const REFUSAL_REASONS = {
+  rejected: 'credentials_rejected',
+  refused: 'login_refused',
+  ubi_rejected: 'ubi_rejected',
+  privilege_missing: 'privilege_missing',
+} as const;
+
+const isRefused = (status: CredentialState['status']): status is keyof typeof REFUSAL_REASONS =>
+  status in REFUSAL_REASONS;
+
+/**
+ * 409 for a call that needs a usable credential; `next_step` is the call that provides one. `reason` is why BioTrack did not accept
+ * the ones that exist.
+ */
+export function toNoLoginError(tenantId: string, states: readonly CredentialState[], detail: string): ServiceError {
+  const refused = states.map(({ status }) => status).find(isRefused);
+  const reason = refused && REFUSAL_REASONS[refused];
+  return setupIncomplete(tenantId, 'credentials', detail, { call: toRemediation(states).call, reason });
+}
 
 const toVerify = ({ id }: Pick<CredentialState, 'id'>): SetupCall => ({
   operation_id: 'verifyCredential',

@@ -14,7 +14,7 @@ import {
 import { attemptLogin } from './login-attempt.js';
 import { type LoginResult, type RefusalResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
 import { recordLogin } from './record-login.js';
-import { toNoLoginError } from './remediation.js';
+import { REFUSAL_REASONS, toNoLoginError } from './remediation.js';
 import { type Credential, isUsable, saveLastUsed } from './repository.js';
 import { openPassword } from './sealing.js';
 import type { CredentialPorts } from './service.js';
@@ -35,7 +35,7 @@ export class LoginRefusedError extends Error {
   constructor(refused: ChosenCredential, result: RefusalResult) {
     super(toLoginResultDetail(result));
     this.name = 'LoginRefusedError';
-    this.reason = REASONS[result.kind];
+    this.reason = REFUSAL_REASONS[result.kind];
     this.refused = refused;
     this.upstreamText = result.kind === 'refused' ? result.upstreamText : null;
   }
@@ -56,16 +56,42 @@ export const chooseLogin = (
 ): Promise<TenantChoice> => choose(db, tenantId, (tx, tenant) => requireUsableCredential(tx, ports, tenant, userId));
 
 /**
+ * Chooses this company credential.
+ * @throws ServiceError `setup_incomplete` if it cannot be used any more
+ */
+export const chooseCompanyLogin = (
+  db: Db,
+  ports: UsePorts,
+  tenantId: string,
+  credentialId: string,
+): Promise<TenantChoice> =>
+  choose(db, tenantId, async (tx, tenant) => {
+    const { company } = await loadCandidates(tx, ports, tenant, undefined);
+    const chosen = company.find(({ credential, state }) => credential.id === credentialId && isUsable(state));
+    if (chosen === undefined) throw toNoLoginError(tenantId, [], 'The credential cannot be used any more.');
+    return { credential: chosen.credential, reason: 'no_user' };
+  });
+
+/** How old a login's last check may be; undefined for any age. */
+export type LoginAge = number | undefined;
+
+/**
  * Opens the password. An unverified credential is verified first, because the shared directory may only be read by tenants with a
  * working login. If BioTrack refuses a user's own credential, returns the company's.
+ * @param maxAgeSeconds a valid login whose last check is older is checked again; if BioTrack cannot be reached, it stays valid
  * @throws ServiceError `credential_unreadable` if its password cannot be decrypted
  * @throws LoginRefusedError, BiotrackError if the verification fails
  */
-export function openLogin(db: Db, ports: UsePorts, choice: TenantChoice): Promise<UsableCredential> {
+export function openLogin(
+  db: Db,
+  ports: UsePorts,
+  choice: TenantChoice,
+  maxAgeSeconds?: LoginAge,
+): Promise<UsableCredential> {
   // Use and status of a credential are not effects of the request, so they must not complete its idempotency key.
   return withoutEffect(async () => {
     try {
-      return await openVerified(db, ports, choice);
+      return await openVerified(db, ports, choice, maxAgeSeconds);
     } catch (error) {
       if (choice.credential.owner === 'company' || !(error instanceof LoginRefusedError)) throw error;
       const fallback = await choose(db, choice.tenant.id, async (tx, tenant) => {
@@ -73,7 +99,7 @@ export function openLogin(db: Db, ports: UsePorts, choice: TenantChoice): Promis
         if (company === undefined) throw error;
         return { credential: company.credential, reason: 'own_rejected' };
       });
-      return openVerified(db, ports, fallback);
+      return openVerified(db, ports, fallback, maxAgeSeconds);
     }
   });
 }
@@ -100,28 +126,45 @@ const choose = (
     }),
   );
 
-async function openVerified(db: Db, ports: UsePorts, { ubiKey, ...chosen }: TenantChoice): Promise<UsableCredential> {
+async function openVerified(
+  db: Db,
+  ports: UsePorts,
+  { ubiKey, ...chosen }: TenantChoice,
+  maxAgeSeconds: LoginAge,
+): Promise<UsableCredential> {
   const { credential, tenant, reason } = chosen;
   const password = openPassword(ports.biotrack, ports.vault, tenant, credential);
   const { username, licenseNumber } = credential;
   const usable = { ...chosen, login: { ubi: ubiKey, username, password, licenseNumber } };
-  if (credential.status === 'valid') return usable;
+  if (isChecked(credential, maxAgeSeconds)) return usable;
   // Concurrent callers share one login.
   const key = `${credential.id}/${credential.secretVersion}/${ubiKey}`;
-  const result = await ports.loginAttempts(key, () => verify(db, ports, usable));
+  const result = await ports.loginAttempts(key, () => verify(db, ports, usable, maxAgeSeconds));
   if (result.kind === 'valid') return usable;
-  if (result.kind === 'unavailable') throw result.error;
+  if (result.kind === 'unavailable') {
+    if (credential.status === 'valid') return usable;
+    throw result.error;
+  }
   throw new LoginRefusedError({ credential, reason }, result);
 }
 
-async function verify(db: Db, ports: UsePorts, usable: UsableCredential): Promise<LoginResult> {
+const isChecked = ({ status, checkedAt }: Credential, maxAgeSeconds: LoginAge): boolean =>
+  status === 'valid' &&
+  (maxAgeSeconds === undefined || (checkedAt !== null && Date.now() - checkedAt.getTime() < maxAgeSeconds * 1_000));
+
+async function verify(
+  db: Db,
+  ports: UsePorts,
+  usable: UsableCredential,
+  maxAgeSeconds: LoginAge,
+): Promise<LoginResult> {
   const { tenant, login, credential } = usable;
   const now = await inTenant(db, tenant.id, (tx) => useUnchanged(tx, ports, usable));
-  if (now.status === 'valid') return { kind: 'valid' };
+  if (isChecked(now, maxAgeSeconds)) return { kind: 'valid' };
   const attempted = await attemptLogin(db, ports, {
     tenant,
     login,
-    wasValid: false,
+    wasValid: now.status === 'valid',
     isForced: false,
     isSaved: true,
   });
@@ -150,13 +193,6 @@ const CHANGED = 'The credential was changed or deleted during the request. Send 
 export const REFUSALS = {
   credentials_rejected: 'rejected',
   login_refused: 'refused',
-  ubi_rejected: 'ubi_rejected',
-  privilege_missing: 'privilege_missing',
-} as const;
-
-const REASONS = {
-  rejected: 'credentials_rejected',
-  refused: 'login_refused',
   ubi_rejected: 'ubi_rejected',
   privilege_missing: 'privilege_missing',
 } as const;

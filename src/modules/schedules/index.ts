@@ -1,9 +1,19 @@
-export { findSchedule, type Schedule, scheduleNextRun } from './repository.js';
+export {
+  findSchedule,
+  type Leader,
+  type Leaders,
+  type Schedule,
+  type StateKey,
+  saveStateCheck,
+  selectDueStates,
+  selectLeaders,
+} from './repository.js';
 export { registerSchedulesRoutes } from './routes.js';
 export {
   ensureSchedule,
   recordRunFailure,
   resumeAfterFix,
+  scheduleNextRun,
   startDueSchedules,
   toResumeDetail,
 } from './service.js';

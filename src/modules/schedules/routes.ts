@@ -55,6 +55,7 @@ function toScheduleReply(schedule: Schedule | undefined, intervalSeconds: number
           : ('paused' as const),
     interval_seconds: intervalSeconds,
     next_datetime: schedule?.nextAt?.toISOString() ?? null,
+    last_synced_datetime: schedule?.syncedAt?.toISOString() ?? null,
     failures: schedule?.failures ?? 0,
     paused_datetime: schedule?.pausedAt?.toISOString() ?? null,
     reason: schedule?.pausedReason ?? null,

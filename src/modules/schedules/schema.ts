@@ -12,7 +12,15 @@ export const ScheduleSchema = Named(
     interval_seconds: Type.Integer({
       description: 'The regular time between two syncs in seconds, plus or minus 10%.',
     }),
-    next_datetime: Nullable(Datetime({ description: 'When the next sync is due. Null if no sync is scheduled.' })),
+    next_datetime: Nullable(
+      Datetime({ description: 'When the next check or sync is due. Null if none is scheduled.' }),
+    ),
+    last_synced_datetime: Nullable(
+      Datetime({
+        description:
+          'When the tenant was last known to be up to date with its state: the end of its last successful sync, or a later check of the state that found nothing new. Such a check has no sync run.',
+      }),
+    ),
     failures: Count({ description: 'Failed runs since the last success.' }),
     paused_datetime: Nullable(Datetime()),
     reason: Nullable(OneOf(FAILURE_REASONS, { description: 'Why the schedule is paused.' })),

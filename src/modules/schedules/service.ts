@@ -9,11 +9,12 @@ import {
   findSchedule,
   hasCompanyCreatingLicense,
   type Schedule,
+  type StateKey,
   saveDelayed,
   saveDueNow,
+  saveNextRun,
   savePaused,
   saveResumed,
-  scheduleNextRun,
   selectDueTenants,
 } from './repository.js';
 
@@ -40,8 +41,12 @@ const PAUSED_SECONDS = 24 * 60 * 60;
 
 /** Creates the schedule when the tenant's first license that creates companies is added. */
 export async function ensureSchedule(tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> {
-  if ((await findSchedule(tx)) === undefined) await scheduleNextRun(tx, tenantId, intervalSeconds);
+  if ((await findSchedule(tx)) === undefined) await saveNextRun(tx, tenantId, intervalSeconds, { wasSynced: false });
 }
+
+/** Records that the tenant was synced, and schedules its next run. */
+export const scheduleNextRun = (tx: Tx, tenantId: string, intervalSeconds: number): Promise<void> =>
+  saveNextRun(tx, tenantId, intervalSeconds, { wasSynced: true });
 
 /**
  * Records that a run failed for good, and pauses the schedule if necessary.
@@ -80,17 +85,18 @@ export interface DueSchedulesOptions {
 }
 
 /**
- * Starts all due runs. Any number of processes can call this at the same time: each due run is claimed once, in the
+ * Starts the due runs of a state. Any number of processes can call this at the same time: each due run is claimed once, in the
  * transaction that starts it. Tenants that are locked at the moment are left for the next call.
  * @returns the number of started runs
  */
 export async function startDueSchedules(
   db: Db,
+  target: StateKey,
   { intervalSeconds, onError }: DueSchedulesOptions,
   start: StartScheduledRun,
 ): Promise<number> {
   let started = 0;
-  for (const tenantId of await withOperator(db, selectDueTenants)) {
+  for (const tenantId of await withOperator(db, (tx) => selectDueTenants(tx, target))) {
     const isStarted = await withTenant(db, tenantId, async (tx) => {
       if ((await lockTenantRowIfFree(tx)) === undefined) return false;
       if (!(await claimDueSchedule(tx, intervalSeconds))) return false;

@@ -15,4 +15,5 @@ export { RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
 export { registerSyncsRoutes, toSyncRunReply } from './routes.js';
 export { type RunReport, type RunSyncDeps, runSync } from './run-sync.js';
 export { queueRun } from './service.js';
-export { startDueRuns, sweepAbandonedRuns } from './sweep.js';
+export { createStateChecks } from './state-checks.js';
+export { sweepAbandonedRuns } from './sweep.js';

@@ -2,7 +2,7 @@ import { BiotrackError } from '../../biotrack/index.js';
 import { isStorageUnavailable } from '../../db/sqlstate.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { ServiceError } from '../../domain/service-error.js';
-import { type ChosenCredential, LoginRefusedError } from '../credentials/index.js';
+import { type ChosenCredential, isRefusal, LoginRefusedError } from '../credentials/index.js';
 import { DirectoryBusyError, ListShrunkError } from '../directory/index.js';
 import { isTenantGone } from '../tenants/index.js';
 import type { FailureColumns } from './held-run-repository.js';
@@ -88,7 +88,10 @@ function toReason(error: unknown): FailureReason {
     return error.reason;
   if (error instanceof ServiceError && (error.code === 'credential_unreadable' || error.code === 'unknown_state'))
     return error.code;
-  if (error instanceof ServiceError && error.code === 'setup_incomplete') return 'credentials_missing';
+  if (error instanceof ServiceError && error.code === 'setup_incomplete') {
+    const { reason } = error.extras;
+    return reason !== undefined && isRefusal(reason) ? reason : 'credentials_missing';
+  }
   if (error instanceof ListShrunkError) return 'list_shrunk';
   return isStorageUnavailable(error) || isTenantBusy(error) ? 'storage_unavailable' : 'internal';
 }

@@ -53,6 +53,9 @@ export interface RunReport {
   readonly rows?: SyncRows | undefined;
 }
 
+/** A run checks a login that was last checked so long ago: less than a day, so that each login is checked at least daily. */
+export const LOGIN_SECONDS = 22 * 60 * 60;
+
 /** The delay before a waiting run is tried again. */
 const WAIT_SECONDS = 3;
 
@@ -92,7 +95,7 @@ async function executeRun(
   const { db, directories } = deps;
   const chosen = await chooseLogin(db, deps, tenantId, toUserIdFromActor(run.requestedBy));
   if (!(await saveRunCredential(db, tenantId, run, chosen))) throw new RunLostError();
-  const usable = await openLogin(db, deps, chosen);
+  const usable = await openLogin(db, deps, chosen, LOGIN_SECONDS);
   const { login, tenant } = usable;
   const isOther = usable.credential.id !== chosen.credential.id;
   if (isOther && !(await saveRunCredential(db, tenantId, run, usable))) throw new RunLostError();

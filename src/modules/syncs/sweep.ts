@@ -1,6 +1,6 @@
 import { type Db, withOperator, withTenant } from '../../db/database.js';
 import { findCreationPreference } from '../creation-preference/index.js';
-import { startDueSchedules } from '../schedules/index.js';
+import { type StateKey, startDueSchedules } from '../schedules/index.js';
 import { enqueueRun, selectAbandonedRuns } from './repository.js';
 import { queueRun } from './service.js';
 
@@ -22,9 +22,13 @@ export interface SchedulePorts {
   readonly onError: (error: unknown) => void;
 }
 
-/** Starts the scheduled runs that are due. */
-export const startDueRuns = (db: Db, { newId, syncIntervalSeconds, onError }: SchedulePorts): Promise<number> =>
-  startDueSchedules(db, { intervalSeconds: syncIntervalSeconds, onError }, async (tx, tenantId) => {
+/** Starts the scheduled runs of a state that are due. */
+export const startDueRuns = (
+  db: Db,
+  target: StateKey,
+  { newId, syncIntervalSeconds, onError }: SchedulePorts,
+): Promise<number> =>
+  startDueSchedules(db, target, { intervalSeconds: syncIntervalSeconds, onError }, async (tx, tenantId) => {
     const preference = await findCreationPreference(tx);
     if (preference === undefined) return;
     const { strategy } = preference;
