@@ -11,7 +11,6 @@ create table companies (
   name_group text not null,
   legal_business_name text,
   relationship_type text,
-  leaflink_customer_id text,
   custom_data jsonb,
   ubi text,
   ubi_key text,
@@ -67,6 +66,8 @@ create table company_licenses (
   transaction_id_original text,
   -- The directory's hash of these fields; an equal hash means that nothing changed.
   content_hash text not null,
+  -- Set by users. Belongs to the license number, so it stays through a sale, a disappearance and a switch.
+  leaflink_customer_id text,
   inserted_datetime timestamptz not null default now(),
   updated_datetime timestamptz not null default now(),
   primary key (tenant_id, id),
@@ -75,6 +76,8 @@ create table company_licenses (
   foreign key (tenant_id, company_id) references companies on delete cascade,
   foreign key (tenant_id, own_company_id) references companies deferrable initially deferred
 );
+create unique index company_licenses_leaflink_customer on company_licenses (tenant_id, leaflink_customer_id)
+  where leaflink_customer_id is not null;
 create index company_licenses_company on company_licenses (tenant_id, company_id);
 call isolate_tenants('company_licenses');
 

@@ -88,7 +88,6 @@ create table companies (
   name_group text not null,
   legal_business_name text,
   relationship_type text,
-  leaflink_customer_id text,
   custom_data jsonb,
   ubi text,
   ubi_key text,
@@ -142,6 +141,7 @@ create table company_licenses (
   missing_since_datetime timestamp with time zone,
   transaction_id_original text,
   content_hash text not null,
+  leaflink_customer_id text,
   inserted_datetime timestamp with time zone not null default now(),
   updated_datetime timestamp with time zone not null default now(),
   named_by_company_id uuid,
@@ -153,6 +153,7 @@ create table company_licenses (
   constraint company_licenses_tenant_id_own_company_id_fkey FOREIGN KEY (tenant_id, own_company_id) REFERENCES companies(tenant_id, id) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX company_licenses_company ON company_licenses USING btree (tenant_id, company_id);
+CREATE UNIQUE INDEX company_licenses_leaflink_customer ON company_licenses USING btree (tenant_id, leaflink_customer_id) WHERE leaflink_customer_id IS NOT NULL;
 CREATE INDEX company_licenses_named_by ON company_licenses USING btree (tenant_id, named_by_company_id) WHERE named_by_company_id IS NOT NULL;
 CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE OR UPDATE ON company_licenses FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON company_licenses FOR EACH STATEMENT EXECUTE FUNCTION move_revision();

@@ -78,7 +78,6 @@ export interface Companies {
   id: string;
   inserted_datetime: Generated<Timestamp>;
   is_own_company: boolean;
-  leaflink_customer_id: string | null;
   legal_business_name: string | null;
   name_group: string;
   origin: "biotrack" | "manual";
@@ -104,6 +103,7 @@ export interface CompanyLicenses {
   id: string;
   inserted_datetime: Generated<Timestamp>;
   is_lab: boolean;
+  leaflink_customer_id: string | null;
   license_key: string;
   license_number: string;
   license_type: string | null;

@@ -27,6 +27,8 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
   preview_required: 'After the first sync, changes that move licenses or archive companies require "preview_id".',
   confirmation_required: 'Send "confirm" to confirm the change. "effect" shows what it would affect.',
   run_ended: 'A run that has ended cannot be canceled.',
+  leaflink_customer_taken:
+    'Another license of the tenant has this LeafLink customer. "conflicting_id" is the company that holds it.',
   feed_rewound:
     'A backup was restored, so changes that you have read are no longer part of the feed. Replace what you have stored: read the feed from the beginning, without page[after].',
   feed_expired:
@@ -51,6 +53,8 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
   license_type_unknown: 'GET /v1/states lists the license types of the state.',
   invalid_dates: 'A license must expire after its issue date.',
   preview_unknown: 'Create a preview with POST …/company-creation-preference/preview and send its id.',
+  not_one_license:
+    'A LeafLink customer has exactly one license, so it can only be set for a company with exactly one active license.',
   company_unknown: 'Choose one of the companies that the conflict lists in "company_ids".',
   license_number_not_used:
     'Only states with the BioTrack REST API use the license number of a credential. Leave it out.',

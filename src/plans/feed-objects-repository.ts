@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db/database.js';
 import type { Fields } from '../domain/difference.js';
-import { toSnakeCaseFields } from '../domain/snake-case.js';
+import { toFieldPairs, toSnakeCaseFields } from '../domain/snake-case.js';
 import { COMPANY_FEED_FIELDS, LICENSE_FEED_FIELDS, toShownCompany } from './changes.js';
 import { USER_FIELDS } from './fields.js';
 import { selectCompanyStates, selectLicenseStates, toCompanyState, toLicenseState } from './snapshot-repository.js';
@@ -31,7 +31,6 @@ export const selectCompaniesAsOf = (tx: Tx, page: FeedObjectPage): Promise<FeedO
       .select([
         'legal_business_name as legalBusinessName',
         'relationship_type as relationshipType',
-        'leaflink_customer_id as leaflinkCustomerId',
         'custom_data as customData',
         'inserted_datetime as insertedAt',
       ])
@@ -53,7 +52,7 @@ export const selectCompaniesAsOf = (tx: Tx, page: FeedObjectPage): Promise<FeedO
 export const selectLicensesAsOf = (tx: Tx, page: FeedObjectPage): Promise<FeedObject[]> =>
   readAsOf(tx, page, 'license_id', async (after, limit) => {
     const rows = await selectLicenseStates(tx)
-      .select('inserted_datetime as insertedAt')
+      .select(['leaflink_customer_id as leaflinkCustomerId', 'inserted_datetime as insertedAt'])
       .orderBy('id')
       .$if(after !== undefined, (query) => query.where('id', '>', after as string))
       .$if(page.isFirstSync === true, (query) => query.where(isOfFirstSync))
@@ -62,9 +61,14 @@ export const selectLicensesAsOf = (tx: Tx, page: FeedObjectPage): Promise<FeedOb
     return rows.map((row) => ({
       id: row.id,
       insertedAt: row.insertedAt,
-      fields: toSnakeCaseFields(toLicenseState(row), LICENSE_FEED_FIELDS),
+      fields: {
+        ...toSnakeCaseFields(toLicenseState(row), LICENSE_FEED_FIELDS),
+        ...toSnakeCaseFields(row, LEAFLINK_FIELDS),
+      },
     }));
   });
+
+const LEAFLINK_FIELDS = toFieldPairs(['leaflinkCustomerId']);
 
 type SelectPresent = (after: string | undefined, limit: number) => Promise<readonly FeedObject[]>;
 

@@ -28,24 +28,22 @@ export const PLACEMENT_FIELDS = {
   missingSinceDatetime: 'timestamptz',
 } as const satisfies Record<Exclude<keyof LicenseState, keyof ListedLicense>, string>;
 
-/** What only users write. */
+/** What only users write about a company. */
 export interface UserFields {
   readonly legalBusinessName: string | null;
   readonly relationshipType: string | null;
-  readonly leaflinkCustomerId: string | null;
   readonly customData: Readonly<Record<string, unknown>> | null;
 }
 
 export const USER_COLUMNS = {
   legalBusinessName: 'text',
   relationshipType: 'text',
-  leaflinkCustomerId: 'text',
   customData: 'jsonb',
 } as const satisfies Record<keyof UserFields, string>;
 
 export const USER_FIELDS = toFieldPairs(namesOf(USER_COLUMNS));
 
-/** What a PATCH can change. */
+/** What a PATCH can change of a company itself. */
 export const EDITABLE_FIELDS = toFieldPairs(['name', ...namesOf(USER_COLUMNS)]);
 
 /** Null deletes the user's value; the name then is the one from BioTrack again. */

@@ -32,12 +32,17 @@ export {
   selectUnchangedCompanyIds,
 } from './item-repository.js';
 export { type PlanItem, type PlanNotes, toAmbiguousItem, toNoteItems, toUnchangedItem } from './items.js';
+export {
+  findLicenseOfLeaflinkCustomer,
+  saveLeaflinkCustomer,
+  selectActiveLicensesOf,
+} from './leaflink-repository.js';
 export { insertLicenseChange } from './license-change-repository.js';
 export { makePlan } from './make-plan.js';
 export { applyManualCompany } from './manual-company.js';
 export { applyDisplayNames } from './names.js';
 export { replaceActor } from './pseudonymize-repository.js';
-export { recordChanges, savePlannedRows } from './rows-repository.js';
+export { type ChangeOrigin, recordChanges, savePlannedRows } from './rows-repository.js';
 export {
   MAX_NOTES_STORED,
   type RunResult,

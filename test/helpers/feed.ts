@@ -130,13 +130,13 @@ export async function readFeedTables(sql: TestService['sql'], tenantId: string):
     sql<Fields>(
       `select id, origin, coalesce(edited_name, source_name) as name, source_name, display_name, ubi, is_own_company,
               archived_datetime is not null as archived, superseded_by, legal_business_name, relationship_type,
-              leaflink_customer_id, custom_data
+              custom_data
          from companies where tenant_id = $1`,
       [tenantId],
     ),
     sql<Fields>(
       `select id, company_id, license_number, name, license_type, license_type_raw, activities, ubi, active,
-              missing_since_datetime,
+              missing_since_datetime, leaflink_customer_id,
               json_build_object('line1', address_line1, 'line2', address_line2, 'city', city, 'state', address_state,
                                 'zip', zip) as address
          from company_licenses where tenant_id = $1`,

@@ -4,7 +4,7 @@ import { runStatement } from '../../src/db/single-statement.js';
 import { toTailStatement } from '../../src/modules/changes/repository.js';
 import { toPageStatement } from '../../src/modules/companies/repository.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
-import { readFeed, readTail } from '../helpers/feed.js';
+import { checkReplica, readFeed, readFeedTables, readTail } from '../helpers/feed.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse } from '../helpers/service.js';
 import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
 
@@ -396,12 +396,12 @@ t.test('edits override BioTrack across syncs and switches', async (t) => {
     name: 'Edited',
     legal_business_name: 'Edited LLC',
     relationship_type: 'customer',
-    leaflink_customer_id: '77',
     custom_data: { tier: 1, tags: ['a'] },
   };
-  t.match(await edit(tenantId, company.id, edits), {
+  const leaflink = { leaflink_customer_id: '77' };
+  t.match(await edit(tenantId, company.id, { ...edits, ...leaflink }), {
     status: 200,
-    body: { ...edits, display_name: 'Edited', overrides: Object.keys(edits) },
+    body: { ...edits, ...leaflink, display_name: 'Edited', overrides: Object.keys({ ...edits, ...leaflink }) },
   });
   control.rename({ location, name: 'RENAMED BY THE STATE' });
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
@@ -413,19 +413,99 @@ t.test('edits override BioTrack across syncs and switches', async (t) => {
     ),
     'the plan contains the source name',
   );
-  t.match((await ask('GET', path)).body, { ...edits, source_name: 'RENAMED BY THE STATE' });
+  t.match((await ask('GET', path)).body, { ...edits, ...leaflink, source_name: 'RENAMED BY THE STATE' });
   await switchTo(tenantId, 'one_per_vendor');
   t.match((await ask('GET', path)).body, edits, 'kept across a switch');
   await switchTo(tenantId, 'one_per_license');
   control.vanish({ location });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.match((await ask('GET', path)).body, { ...edits, archived: true }, 'kept while archived');
+  t.match(
+    (await ask('GET', path)).body,
+    { ...edits, archived: true, leaflink_customer_id: null },
+    'kept while archived',
+  );
   control.restore({ location });
   await syncTenant(service, tenantId, { refresh: 'force' });
-  t.match((await ask('GET', path)).body, { ...edits, archived: false }, 'kept after the return');
+  t.match((await ask('GET', path)).body, { ...edits, ...leaflink, archived: false }, 'kept after the return');
   const cleared = await edit(tenantId, company.id, { name: null, custom_data: null });
   t.match(cleared.body, { name: 'RENAMED BY THE STATE', custom_data: null });
   t.strictSame(cleared.body.overrides, ['legal_business_name', 'relationship_type', 'leaflink_customer_id']);
+});
+
+t.test('a LeafLink customer belongs to a license', async (t) => {
+  const [seller, buyer] = ['880000031', '880000032'];
+  const numbers = ['88330001', '88330002', '88330003'] as const;
+  for (const [index, location] of numbers.entries()) {
+    control.addSite({ ubi: index === 2 ? buyer : seller, location, name: `SITE ${location}` });
+  }
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  const [first, second, third] = (await Promise.all(numbers.map((number) => holderOf(tenantId, number)))) as [
+    Body,
+    Body,
+    Body,
+  ];
+  const before = await readFeed(service, tenantId);
+  const set = (id: string, customer: string | null): Promise<TestResponse> =>
+    edit(tenantId, id, { leaflink_customer_id: customer });
+  t.match(await set(first.id, '501'), {
+    status: 200,
+    body: { leaflink_customer_id: '501', licenses: [{ leaflink_customer_id: '501' }] },
+  });
+  t.match(await readTail(service, tenantId, before), [
+    {
+      kind: 'license.updated',
+      reason: 'edited_by_user',
+      company_id: first.id,
+      before: { leaflink_customer_id: null },
+      after: { leaflink_customer_id: '501' },
+    },
+  ]);
+  checkReplica(await readFeed(service, tenantId, before), await readFeedTables(sql, tenantId));
+  checkReplica(await readFeed(service, tenantId), await readFeedTables(sql, tenantId));
+  t.equal((await set(first.id, '501')).status, 200, 'again');
+  t.match(await set(second.id, '501'), {
+    status: 409,
+    body: {
+      code: 'leaflink_customer_taken',
+      conflicting_id: first.id,
+      errors: [{ pointer: '/leaflink_customer_id' }],
+    },
+  });
+  t.equal((await set(second.id, '502')).status, 200);
+  t.equal((await set(third.id, '503')).status, 200);
+  const run = await syncTenant(service, tenantId);
+  t.match(run.counts, { created: 0, updated: 0, moved: 0 }, 'the next sync does not touch it');
+
+  await switchTo(tenantId, 'one_per_vendor');
+  const vendor = await holderOf(tenantId, numbers[0]);
+  t.match(
+    (await ask('GET', `${pathOf(tenantId)}/companies/${vendor.id}`)).body,
+    { leaflink_customer_id: null, licenses: [{ leaflink_customer_id: '501' }, { leaflink_customer_id: '502' }] },
+    'of each license',
+  );
+  for (const customer of ['504', null]) {
+    t.match(await set(vendor.id, customer), {
+      status: 422,
+      body: { code: 'not_one_license', errors: [{ pointer: '/leaflink_customer_id' }] },
+    });
+  }
+  control.sell({ location: numbers[0], toUbi: buyer });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match((await holderOf(tenantId, numbers[1])).leaflink_customer_id, '502', 'the only license that is left');
+  control.vanish({ location: numbers[0] });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  control.restore({ location: numbers[0] });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  await switchTo(tenantId, 'one_per_license');
+  for (const [index, number] of numbers.entries()) {
+    t.match((await holderOf(tenantId, number)).leaflink_customer_id, `50${index + 1}`, `${number} keeps its customer`);
+  }
+  checkReplica(await readFeed(service, tenantId, before), await readFeedTables(sql, tenantId));
+  const manual = await ask('POST', `${pathOf(tenantId)}/companies`, { body: { name: 'Without a license' } });
+  t.match(await set(manual.body.id, '505'), { status: 422, body: { code: 'not_one_license' } });
+  t.match(await set(first.id, null), { status: 200, body: { leaflink_customer_id: null } });
+  t.equal((await set(second.id, '501')).status, 200, 'it is free again');
 });
 
 t.test('a manual company becomes the vendor company of its license', async (t) => {

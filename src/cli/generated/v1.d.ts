@@ -1127,7 +1127,7 @@ export interface components {
             superseded_by: string | null;
             /** @description A term of the host application. Set by users. */
             relationship_type: string | null;
-            /** @description Set by users. */
+            /** @description The LeafLink customer of its only active license. Null if it has none or several: see the field of each license. */
             leaflink_customer_id: string | null;
             /** @description Any JSON object. Set by users. */
             custom_data: {
@@ -1367,6 +1367,8 @@ export interface components {
             ubi: string | null;
             /** @description Whether the state lists the license and does not flag it as deleted. */
             active: boolean;
+            /** @description Set by users. Belongs to the license number: it stays through sales, disappearance, return and strategy switches. */
+            leaflink_customer_id: string | null;
             /**
              * Format: date-time
              * @description When the license was first missing from the state's list. Null while it is listed.
@@ -1761,7 +1763,7 @@ export interface components {
                      * @description A stable error code.
                      * @enum {string}
                      */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "feed_rewound" | "feed_expired" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "leaflink_customer_taken" | "feed_rewound" | "feed_expired" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "not_one_license" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
                     title: string;
                     /** @description Text for users. */
                     detail: string;
@@ -1931,7 +1933,7 @@ export interface components {
              * @description A stable code to branch on.
              * @enum {string}
              */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "feed_rewound" | "feed_expired" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
+            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "leaflink_customer_taken" | "feed_rewound" | "feed_expired" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "not_one_license" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
             /** @example Resource not found */
             title: string;
             status: number;
@@ -14987,6 +14989,7 @@ export interface operations {
                      *               },
                      *               "ubi": null,
                      *               "active": true,
+                     *               "leaflink_customer_id": null,
                      *               "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *             }
                      *           ],
@@ -15255,6 +15258,7 @@ export interface operations {
                      *           },
                      *           "ubi": null,
                      *           "active": true,
+                     *           "leaflink_customer_id": null,
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
@@ -15567,6 +15571,7 @@ export interface operations {
                      *           },
                      *           "ubi": null,
                      *           "active": true,
+                     *           "leaflink_customer_id": null,
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
@@ -15779,7 +15784,7 @@ export interface operations {
                      * @example customer
                      */
                     relationship_type?: string | null;
-                    /** @description Null deletes the value. */
+                    /** @description Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null deletes the value. */
                     leaflink_customer_id?: string | null;
                     /** @description Any JSON object with up to 200 properties. A PATCH replaces the whole object. Null deletes the value. */
                     custom_data?: {
@@ -15834,6 +15839,7 @@ export interface operations {
                      *           },
                      *           "ubi": null,
                      *           "active": true,
+                     *           "leaflink_customer_id": null,
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
@@ -15920,7 +15926,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `sync_in_progress`: Sync is being applied. */
+            /** @description `sync_in_progress`: Sync is being applied. `leaflink_customer_taken`: LeafLink customer belongs to another license. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -16009,6 +16015,25 @@ export interface operations {
                      *       "title": "Unsupported media type",
                      *       "status": 415,
                      *       "detail": "Send the body with the header \"Content-Type: application/json\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_one_license`: Company does not have exactly one license. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_one_license",
+                     *       "code": "not_one_license",
+                     *       "title": "Company does not have exactly one license",
+                     *       "status": 422,
+                     *       "detail": "A LeafLink customer has exactly one license, so it can only be set for a company with exactly one active license.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */

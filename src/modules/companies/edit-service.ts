@@ -18,11 +18,14 @@ import {
 } from '../../plans/index.js';
 import { inLockedTenant } from '../tenants/index.js';
 import { type CompanyEdits, EDITABLE_FIELDS } from './company.js';
+import { assignLeaflinkCustomer } from './leaflink-customer.js';
 import { type CompanyView, findCompany, getCompanyView, type StoredCompany } from './repository.js';
 
 export interface CompanyEdit {
   readonly id: string;
   readonly edits: CompanyEdits;
+  /** Undefined leaves it as it is. */
+  readonly leaflinkCustomerId: string | null | undefined;
   readonly precondition: Precondition;
   readonly principal: Principal;
 }
@@ -31,7 +34,7 @@ export interface CompanyEdit {
 export const editCompany = (
   db: Db,
   tenantId: string,
-  { id, edits, precondition, principal }: CompanyEdit,
+  { id, edits, leaflinkCustomerId, precondition, principal }: CompanyEdit,
 ): Promise<CompanyView> =>
   inLockedTenant(db, tenantId, async (tx) => {
     const before = await findCompany(tx, id);
@@ -45,6 +48,7 @@ export const editCompany = (
     rejectUnstorable(edits.customData);
     const origin = { actor: toActor(principal), runId: null };
     const revision = await getInputsRevision(tx);
+    if (leaflinkCustomerId !== undefined) await assignLeaflinkCustomer(tx, tenantId, id, leaflinkCustomerId, origin);
     await saveEdits(tx, id, edits);
     const after = (await findCompany(tx, id)) as StoredCompany;
     const difference = findDifference(before, after, EDITABLE_FIELDS);

@@ -32,6 +32,7 @@ export interface CompanyListing {
 export interface CompanyLicenseView extends Omit<ShownListing, 'address'>, PostalAddress {
   readonly id: string;
   readonly active: boolean;
+  readonly leaflinkCustomerId: string | null;
   /** RFC 3339, in the time zone of the database session. */
   readonly missingSinceDatetime: string | null;
 }
@@ -62,7 +63,8 @@ const COMPANY = [
   ...COMPANY_FIELDS.map((field) => `c.${toSnakeCase(field)} as "${field}"`),
 ].join(', ');
 
-const LICENSE = `id, ${toListingSelect(SHOWN_LISTING_FIELDS)}, active, missing_since_datetime as "missingSinceDatetime"`;
+const LICENSE = `id, ${toListingSelect(SHOWN_LISTING_FIELDS)}, active, leaflink_customer_id as "leaflinkCustomerId",
+  missing_since_datetime as "missingSinceDatetime"`;
 
 const toLicenses = (shown: LicensesShown): string => `
   (select coalesce(json_agg(l order by l.license_key), '[]') from (

@@ -136,7 +136,13 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, .
         headers: ifMatchHeader,
         body: CompanyPatchSchema,
         replies: { 200: { description: 'The updated company.', schema: CompanySchema, headers: etagHeader } },
-        errors: ['not_found', 'precondition_failed', 'precondition_required'],
+        errors: [
+          'not_found',
+          'leaflink_customer_taken',
+          'not_one_license',
+          'precondition_failed',
+          'precondition_required',
+        ],
       }),
     },
     async (request, reply) => {
@@ -144,7 +150,13 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, .
       const precondition = toPrecondition(request);
       const edits = toEdits(body);
       const principal = principalOf(request);
-      const company = await editCompany(db, params.tenant_id, { id: params.id, edits, precondition, principal });
+      const company = await editCompany(db, params.tenant_id, {
+        id: params.id,
+        edits,
+        leaflinkCustomerId: body.leaflink_customer_id,
+        precondition,
+        principal,
+      });
       sendEtag(reply, company.version);
       return toCompanyReply(company);
     },
@@ -264,11 +276,18 @@ function toFilters(query: Static<typeof CompanyListQuerySchema>): CompanyFilters
 
 const toEdits = (body: Static<typeof CompanyPatchSchema>): CompanyEdits => fromSnakeCaseFields(body, EDITABLE_FIELDS);
 
+/** That of its only active license. */
+function findLeaflinkCustomer({ licenses }: CompanyView): string | null {
+  const [license, ...others] = licenses.filter(({ active }) => active);
+  return license === undefined || others.length > 0 ? null : license.leaflinkCustomerId;
+}
+
 function toOverrides(company: CompanyView): string[] {
   const overrides: string[] = [];
   for (const [field, snakeCase] of EDITABLE_FIELDS) {
     if (company[field === 'name' ? 'editedName' : field] !== null) overrides.push(snakeCase);
   }
+  if (findLeaflinkCustomer(company) !== null) overrides.push('leaflink_customer_id');
   return overrides;
 }
 
@@ -284,7 +303,7 @@ export const toCompanyReply = (company: CompanyView) => ({
   archived: company.archivedDatetime !== null,
   superseded_by: company.supersededBy,
   relationship_type: company.relationshipType,
-  leaflink_customer_id: company.leaflinkCustomerId,
+  leaflink_customer_id: findLeaflinkCustomer(company),
   custom_data: company.customData,
   overrides: toOverrides(company),
   licenses: company.licenses.map(toCompanyLicenseReply),
@@ -293,7 +312,12 @@ export const toCompanyReply = (company: CompanyView) => ({
 });
 
 const isPlain = (name: keyof ShownListing): name is Exclude<keyof ShownListing, 'address'> => name !== 'address';
-const LICENSE_REPLY_FIELDS = toFieldPairs(['id', ...SHOWN_LISTING_FIELDS.filter(isPlain), 'active']);
+const LICENSE_REPLY_FIELDS = toFieldPairs([
+  'id',
+  ...SHOWN_LISTING_FIELDS.filter(isPlain),
+  'active',
+  'leaflinkCustomerId',
+]);
 
 function toCompanyLicenseReply(license: CompanyLicenseView) {
   const { line1, line2, city, state, zip, missingSinceDatetime } = license;

@@ -56,6 +56,12 @@ export const CompanyLicenseSchema = Named(
     id: Uuid(),
     ...licenseFields,
     active: Type.Boolean({ description: 'Whether the state lists the license and does not flag it as deleted.' }),
+    leaflink_customer_id: Nullable(
+      ResponseText({
+        description:
+          'Set by users. Belongs to the license number: it stays through sales, disappearance, return and strategy switches.',
+      }),
+    ),
     missing_since_datetime: Nullable(
       Datetime({ description: "When the license was first missing from the state's list. Null while it is listed." }),
     ),
@@ -84,7 +90,12 @@ export const CompanySchema = Named(
     }),
     superseded_by: Nullable(Uuid({ description: 'The company that now holds the licenses of this archived company.' })),
     relationship_type: Nullable(ResponseText({ description: 'A term of the host application. Set by users.' })),
-    leaflink_customer_id: Nullable(ResponseText({ description: 'Set by users.' })),
+    leaflink_customer_id: Nullable(
+      ResponseText({
+        description:
+          'The LeafLink customer of its only active license. Null if it has none or several: see the field of each license.',
+      }),
+    ),
     custom_data: Type.Unsafe<Record<string, unknown> | null>({
       type: ['object', 'null'],
       additionalProperties: true,
@@ -133,7 +144,13 @@ export const CompanyPatchSchema = Body(
     relationship_type: Type.Optional(
       Nullable(Text(100, { description: `A term of the host application. ${clears}`, examples: ['customer'] })),
     ),
-    leaflink_customer_id: Type.Optional(Nullable(Text(100, { description: clears }))),
+    leaflink_customer_id: Type.Optional(
+      Nullable(
+        Text(100, {
+          description: `Only for a company with exactly one active license, to which it belongs. Unique in the tenant. ${clears}`,
+        }),
+      ),
+    ),
     custom_data: Type.Optional(
       Type.Unsafe<Record<string, unknown> | null>({
         type: ['object', 'null'],
