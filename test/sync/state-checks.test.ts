@@ -189,17 +189,15 @@ t.test('a login is checked daily, and an outage does not harm it', async (t) => 
     const runs = await countRuns(tenantId);
     await makeDue(tenantId);
     return until('a run', async () => {
+      if ((await countRuns(tenantId)) === runs) return undefined;
       const [last] = (await ask('GET', `${pathOf(tenantId)}/syncs`)).body.data;
-      return (await countRuns(tenantId)) > runs && last.finished_datetime !== null ? last : undefined;
+      return last.finished_datetime === null ? undefined : last;
     });
   };
   await age();
-  const isChecked = await until('the login was checked', async () => {
-    t.match(await runDue(), { status: /^succeeded/ });
-    const { checked_datetime } = (await ask('GET', one)).body;
-    return Date.now() - Date.parse(checked_datetime) < 60_000;
-  });
-  t.ok(isChecked, 'the login was checked');
+  t.match(await runDue(), { status: /^succeeded/ });
+  const checked = (await ask('GET', one)).body.checked_datetime;
+  t.ok(Date.now() - Date.parse(checked) < 60_000, 'the login was checked');
 
   await age();
   const { ubi, username, password } = demo;
