@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 
 /** The tables that a sync writes, in an order that satisfies their foreign keys. */
-export const TABLES = ['companies', 'company_licenses', 'vendor_companies', 'changes'] as const;
+export const TABLES = ['companies', 'company_licenses', 'vendor_companies'] as const;
 
 /** Creates copies of the tables in the schema `bare`, with all constraints and indexes, but without row security. */
 export const makeBareTables = (owner: pg.Client): Promise<unknown> =>
@@ -48,4 +48,13 @@ export async function measureCopy(owner: pg.Client, tenantId: string): Promise<n
   }
   await owner.query('commit');
   return performance.now() - start;
+}
+
+/** The size of all tables with their indexes, and the amount of WAL that was ever written, in bytes. */
+export async function measureStorage(owner: pg.Client): Promise<{ readonly bytes: number; readonly wal: number }> {
+  const { rows } = await owner.query<{ bytes: string; wal: string }>(
+    `select sum(pg_total_relation_size(oid)) as bytes, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as wal
+       from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`,
+  );
+  return { bytes: Number(rows[0]?.bytes), wal: Number(rows[0]?.wal) };
 }

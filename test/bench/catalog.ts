@@ -56,6 +56,21 @@ export const CATALOG = {
     goal: atMost(1.6),
     about: 'the first sync of another tenant of the same state, with a fresh directory: from POST to commit',
   },
+  bytes_per_license: {
+    part: 'sync',
+    goal: atMost(1_100),
+    about: 'growth of all tables and indexes by the first sync of another tenant, in bytes per license',
+  },
+  wal_per_license: {
+    part: 'sync',
+    goal: atMost(1_500),
+    about: 'the write-ahead log of the same sync, in bytes per license',
+  },
+  delta_wal_per_change: {
+    part: 'sync',
+    goal: atMost(3_000),
+    about: 'the write-ahead log of delta_sync, in bytes per changed license',
+  },
   switch_vs_copy: {
     part: 'sync',
     goal: atMost(1.5),

@@ -25,7 +25,6 @@ const KEYS: Readonly<Record<Table, readonly string[]>> = {
   companies: ['tenant_id', 'id'],
   company_licenses: ['tenant_id', 'id'],
   vendor_companies: ['tenant_id', 'ubi_key'],
-  changes: ['tenant_id', 'seq'],
 };
 
 /** The batch size in their documentation, which stays below the limit of parameters per statement. */
@@ -45,9 +44,6 @@ export async function readLoad(owner: pg.Client, tenantId: string): Promise<Load
   }
   return { rows, columns };
 }
-
-/** A second sync of the same rows has no changes to record. */
-export const withoutChanges = (load: Load): Load => ({ ...load, rows: { ...load.rows, changes: [] } });
 
 const namesOf = (load: Load, table: Table): string[] => load.columns[table].map(({ name }) => name);
 

@@ -26,9 +26,9 @@ Usage: npm run bench -- [options]
   --profile <folder>    write CPU profiles of the service processes; makes all figures worse
   --help                print this text
 
-"… vs_copy" is a time ÷ the time of a bare COPY in the same repetition: of all rows that the tenant then has (companies,
-licenses, vendor companies, changes) into empty tables with the same keys, foreign keys and indexes and without row
-security. Runs that leave the rows of the first sync, or a few more changes, use the COPY of the first sync. "… vs_ours"
+"… vs_copy" is a time ÷ the time of a bare COPY in the same repetition: of all companies, licenses and
+vendor companies that the tenant then has into empty tables with the same keys, foreign keys and indexes and without row
+security. Runs that leave the rows of the first sync use its COPY. "… vs_ours"
 is the time of a rival ÷ ours: higher is better for us. Simulator and service run in separate processes on the same machine.
 
 What each key measures, and its goal:
