@@ -243,7 +243,9 @@ async function startRunWorker(
       () => restoreStatuses(ports.db, onError),
       inBatches(() => deleteExpiredRuns(ports.db, config.retention)),
       inBatches(() => deleteExpiredAudit(ports.db, config.retention.auditDays)),
-      inBatches(() => deleteExpiredChanges(ports.db, config.retention.changesDays)),
+      inBatches(() =>
+        deleteExpiredChanges(ports.db, { days: config.retention.changesDays, shutdown: ports.shutdown, onError }),
+      ),
     ],
     onError,
     onConnectionLost: (error) => {

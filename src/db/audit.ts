@@ -34,7 +34,7 @@ export const createAuditHook =
 const ROWS_PER_BATCH = 5_000;
 
 /**
- * Deletes a batch of entries that are older than `days`, also those of deleted tenants. Waits for nothing; safe in several
+ * Deletes a batch of entries that are older than `days`, also those of deleted tenants. Safe in several
  * processes at once.
  * @returns whether there may be more
  */

@@ -33,8 +33,10 @@ export const toNextStep = (tenantId: string, step: SetupStep, call: SetupCall = 
   path: `/v1/tenants/${tenantId}/${call.path}`,
 });
 
-/** 409 with the call that completes the missing step. */
-/** @param reason more specific */
+/**
+ * 409 with the call that completes the missing step.
+ * @param options.reason why what exists cannot be used
+ */
 export const setupIncomplete = (
   tenantId: string,
   step: SetupStep,

@@ -94,7 +94,7 @@ export function Named<S extends TSchema>(name: string, schema: S) {
 
 export const listNamedSchemas = (): readonly TSchema[] => [...named.values()];
 
-/** A page of a list. */
+/** The fields of every page of a list. */
 export const pageFields = <S extends TSchema>(item: S) => ({
   data: Type.Array(item),
   next_page: Nullable(
@@ -102,6 +102,7 @@ export const pageFields = <S extends TSchema>(item: S) => ({
   ),
 });
 
+/** A page of a list. */
 export const Page = <S extends TSchema>(name: string, item: S) => Named(name, Reply(pageFields(item)));
 
 export const DEFAULT_PAGE_SIZE = 100;

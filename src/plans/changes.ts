@@ -22,6 +22,7 @@ export interface CompanyFeedChange extends Difference {
  */
 export type FeedState = 'continued' | 'started';
 
+/** No reader receives it: the feed starts after it. */
 export const FEED_STARTED = 'feed.started';
 
 const START: CompanyFeedChange = {

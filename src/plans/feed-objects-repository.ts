@@ -70,6 +70,8 @@ export const selectLicensesAsOf = (tx: Tx, page: FeedObjectPage): Promise<FeedOb
 
 const LEAFLINK_FIELDS = toFieldPairs(['leaflinkCustomerId']);
 
+const SKIPPED_PER_STATEMENT = 1_000;
+
 type SelectPresent = (after: string | undefined, limit: number) => Promise<readonly FeedObject[]>;
 
 /**
@@ -84,16 +86,18 @@ export async function readAsOf(
 ): Promise<FeedObject[]> {
   const found: FeedObject[] = [];
   let last = after;
+  let count = limit;
   while (found.length < limit) {
-    const count = limit - found.length;
     const present = await selectPresent(last, count);
     const ids = present.map(({ id }) => id);
     const later = await selectLaterChanges(tx, column, ids, seq);
     found.push(...present.flatMap((object) => undo(object, later.get(object.id) ?? [])));
     if (present.length < count) break;
     last = ids.at(-1);
+    // Objects that were created later are adjacent, because ids grow with time. They are skipped in few statements.
+    count = Math.max(limit, SKIPPED_PER_STATEMENT);
   }
-  return found;
+  return found.slice(0, limit);
 }
 
 /** What the changed fields were before each later change of these objects; the latest change comes first. */

@@ -35,7 +35,7 @@ export { type PlanItem, type PlanNotes, toAmbiguousItem, toNoteItems, toUnchange
 export {
   findLicenseOfLeaflinkCustomer,
   saveLeaflinkCustomer,
-  selectActiveLicensesOf,
+  selectLeaflinkLicenses,
 } from './leaflink-repository.js';
 export { insertLicenseChange } from './license-change-repository.js';
 export { makePlan } from './make-plan.js';

@@ -5,6 +5,7 @@ export interface LeaflinkLicense {
   readonly id: string;
   readonly companyId: string;
   readonly licenseNumber: string;
+  readonly active: boolean;
   readonly leaflinkCustomerId: string | null;
 }
 
@@ -15,11 +16,13 @@ const select = (tx: Tx) =>
       'id',
       'company_id as companyId',
       'license_number as licenseNumber',
+      'active',
       'leaflink_customer_id as leaflinkCustomerId',
     ]);
 
-export const selectActiveLicensesOf = (tx: Tx, companyId: string): Promise<LeaflinkLicense[]> =>
-  select(tx).where('company_id', '=', companyId).where('active', '=', true).orderBy('id').execute();
+/** The licenses of a company, active or not. */
+export const selectLeaflinkLicenses = (tx: Tx, companyId: string): Promise<LeaflinkLicense[]> =>
+  select(tx).where('company_id', '=', companyId).orderBy('id').execute();
 
 export const findLicenseOfLeaflinkCustomer = (tx: Tx, customerId: string): Promise<LeaflinkLicense | undefined> =>
   select(tx).where('leaflink_customer_id', '=', customerId).executeTakeFirst();

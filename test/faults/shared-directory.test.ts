@@ -112,7 +112,7 @@ t.test('a login problem of the leading tenant does not fail the others', async (
   await delay(200);
   await sql(`update credentials set status = 'rejected' where tenant_id = $1`, [leader]);
   await sql('delete from directory_leases');
-  t.match(await waitForRun(service, leader, led), { status: 'failed', reason: 'credentials_missing' });
+  t.match(await waitForRun(service, leader, led), { status: 'failed', reason: 'credentials_rejected' });
   t.match(await waitForRun(service, joiner, joined), { status: /^succeeded/ });
 });
 

@@ -17,6 +17,13 @@ const service = await startTestService(t, { simulator: { licenses: 40 }, timing:
 const { ask, sql, newId } = service;
 const RETENTION = { runsDays: 90, previewsHours: 24, changesDays: 400, auditDays: 730 };
 
+const expireChanges = (): Promise<boolean> =>
+  deleteExpiredChanges(service.service.db, {
+    days: 400,
+    shutdown: new AbortController().signal,
+    onError: (error) => t.error(error),
+  });
+
 const pathOf = (tenantId: string): string => `/v1/tenants/${tenantId}`;
 
 async function sweep(): Promise<void> {
@@ -197,11 +204,11 @@ t.test('changes are deleted after RETENTION_CHANGES_DAYS, but not the last one',
       ({ seq }) => Number(seq),
     );
   const all = await readSeqs();
-  await deleteExpiredChanges(service.service.db, 400);
+  await expireChanges();
   t.strictSame(await readSeqs(), all, 'none is old enough');
 
   await ageChanges(middle.seq, '399 days');
-  await deleteExpiredChanges(service.service.db, 400);
+  await expireChanges();
   t.strictSame(await readSeqs(), all);
   await ageChanges(middle.seq, '401 days');
   const client = new pg.Client({ connectionString: service.databaseUrl });
@@ -209,10 +216,10 @@ t.test('changes are deleted after RETENTION_CHANGES_DAYS, but not the last one',
   t.teardown(() => client.end());
   await client.query('begin');
   await client.query('select from tenants where tenant_id = $1 for update', [tenantId]);
-  await deleteExpiredChanges(service.service.db, 400);
+  await expireChanges();
   t.strictSame(await readSeqs(), all, 'a tenant in use is left for the next time');
   await client.query('commit');
-  await Promise.all([1, 2].map(() => deleteExpiredChanges(service.service.db, 400)));
+  await Promise.all([1, 2].map(() => expireChanges()));
   const kept = all.filter((seq) => seq > middle.seq);
   t.strictSame(await readSeqs(), kept, 'up to the first one that has not expired');
   await readFeed(service, tenantId, start).then(
@@ -248,7 +255,7 @@ t.test('changes are deleted after RETENTION_CHANGES_DAYS, but not the last one',
   );
 
   await ageChanges(kept.at(-1) as number, '500 days');
-  await deleteExpiredChanges(service.service.db, 400);
+  await expireChanges();
   t.strictSame(await readSeqs(), kept.slice(-1), 'cursors name the last change');
   const broken = await findBrokenInvariants(client);
   t.strictSame(broken, []);
@@ -262,7 +269,7 @@ t.test('a large feed is deleted in short transactions', async (t) => {
     [tenantId],
   );
   await sql('update tenants set last_change_seq = 12000 where tenant_id = $1', [tenantId]);
-  await deleteExpiredChanges(service.service.db, 400);
+  await expireChanges();
   const left = await sql('select seq::int from changes where tenant_id = $1', [tenantId]);
   t.strictSame(left, [{ seq: 12_000 }]);
 });

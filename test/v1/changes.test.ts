@@ -99,6 +99,40 @@ t.test('a snapshot is consistent while the tenant changes', async (t) => {
   t.equal(replica.counts.tail, replica.seq - seq, 'which all follow the snapshot');
 });
 
+t.test('many companies that were created during a snapshot are skipped in few statements', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  for (const name of ['Early', 'Earlier']) {
+    t.equal((await ask('POST', `/v1/tenants/${tenantId}/companies`, { body: { name } })).status, 201);
+  }
+  const first = await readFeedPage(service, tenantId, EMPTY_REPLICA, 1);
+  t.match(first.counts, { snapshot: 1, tail: 0 });
+  const many = 5_000;
+  await sql(
+    `with made as (
+       insert into companies (tenant_id, id, origin, edited_name, display_name, name_group, is_own_company, created_reason, created_actor)
+       select $1, ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'manual', 'Later ' || n, 'Later ' || n, 'later ' || n, false, 'first_seen', 'test'
+         from generate_series(1, ${many}) n returning id)
+     insert into changes (tenant_id, seq, kind, reason, company_id, after, actor)
+     select $1, $2 + row_number() over (order by id), 'company.created', 'first_seen', id, '{}', 'test' from made`,
+    [tenantId, first.seq],
+  );
+  await sql('update tenants set last_change_seq = last_change_seq + $2 where tenant_id = $1', [tenantId, many]);
+  let statements = 0;
+  const count = (client: { query: (...args: never[]) => unknown }): void => {
+    const query = client.query.bind(client);
+    client.query = (...args: never[]) => {
+      statements += 1;
+      return query(...args);
+    };
+  };
+  service.service.db.pool.on('acquire', count as never);
+  const next = await readFeedPage(service, tenantId, first, 1);
+  service.service.db.pool.off('acquire', count as never);
+  t.match(next.counts, { snapshot: 2, tail: 0 });
+  t.ok(statements > 5 && statements < 60, `${statements} statements`);
+  await sql('delete from tenants where tenant_id = $1', [tenantId]);
+});
+
 t.test('a position that the first sync has replaced', async (t) => {
   const tenantId = await makeTenant(service, 'credential', 'one_per_vendor');
   const early = await ask('POST', `/v1/tenants/${tenantId}/companies`, { body: { name: 'Early' } });

@@ -502,7 +502,14 @@ t.test('a LeafLink customer belongs to a license', async (t) => {
     t.match((await holderOf(tenantId, number)).leaflink_customer_id, `50${index + 1}`, `${number} keeps its customer`);
   }
   checkReplica(await readFeed(service, tenantId, before), await readFeedTables(sql, tenantId));
+  control.vanish({ location: numbers[2] });
+  await syncTenant(service, tenantId, { refresh: 'force' });
+  t.match(await set(second.id, '503'), { status: 409, body: { conflicting_id: third.id } });
+  t.equal((await set(third.id, null)).status, 200, 'it can be removed from a license that has vanished');
+  t.equal((await set(second.id, '503')).status, 200);
+  t.equal((await set(second.id, '502')).status, 200);
   const manual = await ask('POST', `${pathOf(tenantId)}/companies`, { body: { name: 'Without a license' } });
+  t.equal((await set(manual.body.id, null)).status, 200, 'there is nothing to remove');
   t.match(await set(manual.body.id, '505'), { status: 422, body: { code: 'not_one_license' } });
   t.match(await set(first.id, null), { status: 200, body: { leaflink_customer_id: null } });
   t.equal((await set(second.id, '501')).status, 200, 'it is free again');

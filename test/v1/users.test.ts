@@ -115,6 +115,15 @@ t.test('deleteUser: what the user did stays, under a pseudonym', async (t) => {
   }
   t.match(await ask('DELETE', one), { status: 428, body: { code: 'precondition_required' } });
   t.match(await ask('DELETE', one, { headers: { 'if-match': '"99"' } }), { status: 412 });
+  const active = await service.sql<{ id: string }>(
+    `insert into sync_runs (tenant_id, id, trigger, mode, refresh, strategy, step, requested_by, status, retry_datetime)
+     values ($1, $2, 'request', 'full', 'auto', 'one_per_license', 'queued', $3, 'queued', now() + interval '1 hour')
+     returning id`,
+    [tenantId, newId(), `user:${userId}`],
+  );
+  const busy = await ask('DELETE', one, { headers: await etagOf(one) });
+  t.match(busy, { status: 409, body: { code: 'sync_in_progress' } }, 'its run would still write the user');
+  t.equal((await ask('POST', `${path}/syncs/${active[0]?.id}/cancel`)).status, 200);
   t.equal((await ask('DELETE', one, { headers: await etagOf(one) })).status, 204);
   t.strictSame(
     await findTraces(userText),

@@ -1057,7 +1057,7 @@ export interface components {
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description The changed fields after the change. All fields for a new object and in a snapshot. */
+            /** @description The changed fields after the change. All fields in a snapshot, and for a new object those that are set. */
             after: {
                 [key: string]: unknown;
             } | null;
@@ -1975,7 +1975,7 @@ export interface components {
              * @enum {string}
              */
             status: "not_started" | "running" | "paused";
-            /** @description The regular time between two syncs in seconds, plus or minus 10%. */
+            /** @description The regular time between two checks of the state in seconds, plus or minus 10%. A check that finds something new starts a sync. */
             interval_seconds: number;
             /**
              * Format: date-time
@@ -15784,7 +15784,7 @@ export interface operations {
                      * @example customer
                      */
                     relationship_type?: string | null;
-                    /** @description Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null deletes the value. */
+                    /** @description Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null removes it from the only license that has one. */
                     leaflink_customer_id?: string | null;
                     /** @description Any JSON object with up to 200 properties. A PATCH replaces the whole object. Null deletes the value. */
                     custom_data?: {

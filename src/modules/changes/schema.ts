@@ -49,7 +49,9 @@ export const ChangeSchema = Named(
       }),
     ),
     before: fields('The changed fields before the change. Null for a new object and in a snapshot.'),
-    after: fields('The changed fields after the change. All fields for a new object and in a snapshot.'),
+    after: fields(
+      'The changed fields after the change. All fields in a snapshot, and for a new object those that are set.',
+    ),
     actor: Nullable(
       ResponseText({
         description: 'Who made the change. Null in a snapshot.',

@@ -5,13 +5,14 @@ import {
   findLicenseOfLeaflinkCustomer,
   recordChanges,
   saveLeaflinkCustomer,
-  selectActiveLicensesOf,
+  selectLeaflinkLicenses,
 } from '../../plans/index.js';
 
 const POINTER = '/leaflink_customer_id';
 
 /**
- * Assigns a LeafLink customer to the only active license of a company; null removes it.
+ * Assigns a LeafLink customer to the only active license of a company. Null removes the customer of the only license, active or
+ * not, that has one.
  * @throws ServiceError `not_one_license`, `leaflink_customer_taken`
  */
 export async function assignLeaflinkCustomer(
@@ -21,9 +22,14 @@ export async function assignLeaflinkCustomer(
   customerId: string | null,
   origin: ChangeOrigin,
 ): Promise<void> {
-  const [license, ...others] = await selectActiveLicensesOf(tx, companyId);
+  const licenses = await selectLeaflinkLicenses(tx, companyId);
+  const eligible = licenses.filter((license) =>
+    customerId === null ? license.leaflinkCustomerId !== null : license.active,
+  );
+  if (customerId === null && eligible.length === 0) return;
+  const [license, ...others] = eligible;
   if (license === undefined || others.length > 0) {
-    const count = license === undefined ? 'no active license' : `${others.length + 1} active licenses`;
+    const count = license === undefined ? 'no active license' : `${eligible.length} licenses`;
     throw new ServiceError('not_one_license', `A LeafLink customer has one license, and this company has ${count}.`, {
       errors: [{ pointer: POINTER, detail: 'can only be set for a company with exactly one active license' }],
     });

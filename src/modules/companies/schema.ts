@@ -147,7 +147,7 @@ export const CompanyPatchSchema = Body(
     leaflink_customer_id: Type.Optional(
       Nullable(
         Text(100, {
-          description: `Only for a company with exactly one active license, to which it belongs. Unique in the tenant. ${clears}`,
+          description: `Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null removes it from the only license that has one.`,
         }),
       ),
     ),

@@ -24,7 +24,7 @@ const COLUMNS = [
 export const findSchedule = (tx: Tx): Promise<Schedule | undefined> =>
   tx.selectFrom('schedules').select(COLUMNS).$castTo<Schedule>().executeTakeFirst();
 
-/** With 10% jitter, so that tenants that start at the same time do not stay synchronized. */
+/** With 10% jitter, so that states that were checked at the same time do not stay synchronized. */
 const fromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds} * (0.9 + 0.2 * random()))`;
 
 /** Whether the tenant has a license that creates companies. Only such tenants are synced on a schedule. */
@@ -192,7 +192,8 @@ export interface Leaders {
   readonly includeLabs: boolean;
 }
 
-const MAX_LEADERS = 3;
+/** More than the logins that could be unusable without their status saying so. */
+const MAX_LEADERS = 10;
 
 /** Valid company credentials of tenants that are synced on a schedule and have been synced before. */
 export async function selectLeaders(tx: OperatorTx, { state, environment }: StateKey): Promise<Leaders> {

@@ -10,7 +10,8 @@ export const ScheduleSchema = Named(
         '`not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_detail` explains how to resume.',
     }),
     interval_seconds: Type.Integer({
-      description: 'The regular time between two syncs in seconds, plus or minus 10%.',
+      description:
+        'The regular time between two checks of the state in seconds, plus or minus 10%. A check that finds something new starts a sync.',
     }),
     next_datetime: Nullable(
       Datetime({ description: 'When the next check or sync is due. Null if none is scheduled.' }),

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { OperatorTx, Tx } from '../../db/database.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
+import { ServiceError } from '../../domain/service-error.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
@@ -341,7 +342,28 @@ export const selectAbandonedRuns = (tx: OperatorTx): Promise<AbandonedRun[]> =>
     .limit(100)
     .execute();
 
-/** Replaces a user who requested runs. */
+const RETRY_ERASURE_SECONDS = 5;
+
+/**
+ * Replaces a user who requested runs.
+ * @throws ServiceError `sync_in_progress` if one of these runs has not ended: it would still write the user
+ */
 export async function replaceRequester(tx: Tx, from: string, to: string): Promise<void> {
+  const active = await tx
+    .selectFrom('sync_runs')
+    .select('id')
+    .where('requested_by', '=', from)
+    .where('status', 'in', ['queued', 'running'])
+    .limit(1)
+    .executeTakeFirst();
+  if (active !== undefined) {
+    throw new ServiceError(
+      'sync_in_progress',
+      'A sync that the user requested has not ended. Wait for it or cancel it.',
+      {
+        retryAfterSeconds: RETRY_ERASURE_SECONDS,
+      },
+    );
+  }
   await tx.updateTable('sync_runs').set({ requested_by: to }).where('requested_by', '=', from).execute();
 }

@@ -53,7 +53,7 @@ export interface RunReport {
   readonly rows?: SyncRows | undefined;
 }
 
-/** A run checks a login that was last checked so long ago: less than a day, so that each login is checked at least daily. */
+/** A run checks a login that was last checked so long ago: with hourly runs, each login is checked at least daily. */
 export const LOGIN_SECONDS = 22 * 60 * 60;
 
 /** The delay before a waiting run is tried again. */

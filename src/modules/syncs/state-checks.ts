@@ -1,4 +1,4 @@
-import { BiotrackError } from '../../biotrack/index.js';
+import { BiotrackError, isOfOneLogin } from '../../biotrack/index.js';
 import { withOperator } from '../../db/database.js';
 import { ServiceError } from '../../domain/service-error.js';
 import { MAPPING_VERSION } from '../../mapping/index.js';
@@ -81,9 +81,12 @@ async function refresh(deps: StateCheckDeps, target: StateKey, { leaders, includ
       await refreshAs(deps, target, leader, includeLabs);
       return true;
     } catch (error) {
-      if (error instanceof BiotrackError || error instanceof ListShrunkError || deps.shutdown.aborted) return false;
+      if (deps.shutdown.aborted) return false;
+      const isOfLogin = error instanceof BiotrackError && isOfOneLogin(error);
       // Another login may work.
-      if (!(error instanceof LoginRefusedError || error instanceof ServiceError)) throw error;
+      if (isOfLogin || error instanceof LoginRefusedError || error instanceof ServiceError) continue;
+      if (error instanceof BiotrackError || error instanceof ListShrunkError) return false;
+      throw error;
     }
   }
   return false;
