@@ -17,7 +17,7 @@ export const createAuditHook =
     const writes = writesOf(tx);
     if (writes.isEmpty) return;
     const { entries } = writes;
-    const values = [operationId, actor, requestId, writes.toAuditText(object), entries];
+    const values = [operationId, writes.toAuditText(actor), requestId, writes.toAuditText(object), entries];
     if (tenantId === undefined) {
       await clientOf(tx).query(
         'insert into operator_audit (operation_id, actor, request_id, object, changed) values ($1, $2, $3, $4, $5)',
@@ -59,7 +59,8 @@ export const deleteExpiredAudit = (db: Db, days: number): Promise<boolean> =>
  */
 export async function pseudonymizeAudit(tx: Tx, userId: string, pseudonym: string): Promise<void> {
   const client = clientOf(tx);
-  await client.query('update audit set actor = $2 where actor = $1', [`user:${userId}`, `user:${pseudonym}`]);
+  const [from, to] = [`user:${userId}`, `user:${pseudonym}`];
+  await client.query('update audit set actor = $2 where actor = $1', [from, to]);
   const { rows } = await client.query<{ object: string }>(
     `select distinct object from audit where object like '%/users/%'`,
   );
@@ -72,7 +73,8 @@ export async function pseudonymizeAudit(tx: Tx, userId: string, pseudonym: strin
     const replaced = replaceUser(object);
     if (replaced !== object) await client.query('update audit set object = $2 where object = $1', [object, replaced]);
   }
-  writesOf(tx).replaceInAudit(replaceUser);
+  // The user may be the caller.
+  writesOf(tx).replaceInAudit((text) => (text === from ? to : replaceUser(text)));
 }
 
 /** A part of a path without percent-encoding, or as it is. */

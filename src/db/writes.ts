@@ -30,13 +30,13 @@ export class Writes {
 
   #toAuditText = (text: string): string => text;
 
-  /** Applied to the path in the audit entry of this transaction. */
+  /** Applied to the actor and the path in the audit entry of this transaction. */
   replaceInAudit(replace: (text: string) => string): void {
     this.#toAuditText = replace;
   }
 
-  toAuditText(path: string): string {
-    return this.#toAuditText(path);
+  toAuditText(text: string): string {
+    return this.#toAuditText(text);
   }
 
   get isEmpty(): boolean {

@@ -145,6 +145,18 @@ t.test('deleteUser: what the user did stays, under a pseudonym', async (t) => {
   );
 });
 
+t.test('deleteUser: an admin who erases their own user leaves no trace either', async (t) => {
+  const tenantId = await makeTenant(service, 'tenant');
+  const userId = 'grace';
+  const key = tokenOf({ tenantId, role: 'admin', userId });
+  const one = `/v1/tenants/${tenantId}/users/${userId}`;
+  const etag = (await ask('GET', one, { key })).headers.get('etag') ?? '';
+  t.equal((await ask('DELETE', one, { key, headers: { 'if-match': etag } })).status, 204);
+  const audit = await service.sql('select actor, object from audit where tenant_id = $1 order by id', [tenantId]);
+  t.match(audit.at(-1), { actor: /^user:erased-/, object: /\/users\/erased-/ });
+  t.notMatch(JSON.stringify(audit), /grace/);
+});
+
 t.test('listCredentialCoverage', async (t) => {
   const tenantId = await makeTenant(service, 'preference');
   const path = `/v1/tenants/${tenantId}`;

@@ -189,15 +189,12 @@ export async function useUnchanged(
 
 const CHANGED = 'The credential was changed or deleted during the request. Send the request again.';
 
-/** The failure reasons of runs that are about the credential, which its owner must fix, and not about BioTrack. */
-export const REFUSALS = {
-  credentials_rejected: 'rejected',
-  login_refused: 'refused',
-  ubi_rejected: 'ubi_rejected',
-  privilege_missing: 'privilege_missing',
-} as const;
+/** The status for each failure reason of runs that is about the credential, which its owner must fix, and not about BioTrack. */
+export const REFUSALS = Object.fromEntries(
+  Object.entries(REFUSAL_REASONS).map(([status, reason]) => [reason, status]),
+) as Readonly<Record<LoginReason, keyof typeof REFUSAL_REASONS>>;
 
-type LoginReason = keyof typeof REFUSALS;
+type LoginReason = (typeof REFUSAL_REASONS)[keyof typeof REFUSAL_REASONS];
 
 /** 409 for a request whose login BioTrack refused. */
 export const toRefusedError = (
