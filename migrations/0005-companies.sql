@@ -34,6 +34,8 @@ create table companies (
 );
 -- For the foreign key: deleting a company looks up the companies that it supersedes.
 create index companies_superseded_by on companies (tenant_id, superseded_by) where superseded_by is not null;
+-- Together they determine each other's display names.
+create index companies_name_group on companies (tenant_id, name_group);
 call isolate_tenants('companies');
 
 create table company_licenses (
@@ -79,6 +81,8 @@ create table company_licenses (
 create unique index company_licenses_leaflink_customer on company_licenses (tenant_id, leaflink_customer_id)
   where leaflink_customer_id is not null;
 create index company_licenses_company on company_licenses (tenant_id, company_id);
+-- A license that changes can change where the others of its vendor belong.
+create index company_licenses_ubi on company_licenses (tenant_id, ubi_key);
 call isolate_tenants('company_licenses');
 
 -- The vendor company of a UBI under one_per_vendor. Written once, never changed, so that a switch back restores it.

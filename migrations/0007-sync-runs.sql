@@ -48,6 +48,8 @@ create table sync_states (
   input_versions jsonb not null,
   counts jsonb not null,
   row_counts jsonb not null,
+  -- Numbers of companies and licenses, which a sync of a part of the tenant would otherwise have to count.
+  object_totals jsonb not null,
   warnings jsonb not null,
   -- When the whole tenant was last planned, which happens at least daily.
   compared_datetime timestamptz not null

@@ -107,6 +107,7 @@ create table companies (
   constraint companies_check1 CHECK (superseded_by IS NULL OR archived_datetime IS NOT NULL),
   constraint companies_origin_check CHECK (origin = ANY (ARRAY['biotrack'::text, 'manual'::text]))
 );
+CREATE INDEX companies_name_group ON companies USING btree (tenant_id, name_group);
 CREATE INDEX companies_superseded_by ON companies USING btree (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
 CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE OR UPDATE ON companies FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON companies FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
@@ -155,6 +156,7 @@ create table company_licenses (
 CREATE INDEX company_licenses_company ON company_licenses USING btree (tenant_id, company_id);
 CREATE UNIQUE INDEX company_licenses_leaflink_customer ON company_licenses USING btree (tenant_id, leaflink_customer_id) WHERE leaflink_customer_id IS NOT NULL;
 CREATE INDEX company_licenses_named_by ON company_licenses USING btree (tenant_id, named_by_company_id) WHERE named_by_company_id IS NOT NULL;
+CREATE INDEX company_licenses_ubi ON company_licenses USING btree (tenant_id, ubi_key);
 CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE OR UPDATE ON company_licenses FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON company_licenses FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
 alter table company_licenses enable row level security;
@@ -585,6 +587,7 @@ create table sync_states (
   input_versions jsonb not null,
   counts jsonb not null,
   row_counts jsonb not null,
+  object_totals jsonb not null,
   warnings jsonb not null,
   compared_datetime timestamp with time zone not null,
   dismissed_input_versions jsonb,

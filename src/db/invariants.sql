@@ -44,6 +44,16 @@ select 'I11 the rows of a run do not match its list' as label, run.tenant_id, ru
    and run.finished_datetime >= tenant.first_synced_datetime
    and (run.row_counts ->> 'used')::bigint + (run.row_counts ->> 'filtered')::bigint
      <> directory.fetched_rows - directory.duplicate_rows - directory.skipped_rows;
+select 'I11 the totals of the last sync do not match the rows' as label, state.tenant_id, state.object_totals::text as what
+  from sync_states state
+ where state.object_totals <> jsonb_build_object(
+   'companies', (select count(*) from companies where companies.tenant_id = state.tenant_id),
+   'activeCompanies', (
+     select count(*) from companies where companies.tenant_id = state.tenant_id and archived_datetime is null),
+   'activeLicenses', (select count(*) from company_licenses where company_licenses.tenant_id = state.tenant_id and active),
+   'listedLicenses', (
+     select count(*) from company_licenses
+      where company_licenses.tenant_id = state.tenant_id and missing_since_datetime is null and content_hash <> ''));
 -- The counts of a run match its changes, or its stored plan. What the first sync created has no changes.
 select 'I11 the counts of a run do not match its changes' as label, run.tenant_id, run.id::text as what
   from sync_runs run

@@ -377,6 +377,7 @@ export interface SyncStates {
   counts: Json;
   dismissed_input_versions: Json | null;
   input_versions: Json;
+  object_totals: Json;
   row_counts: Json;
   tenant_id: string;
   warnings: Json;

@@ -4,8 +4,8 @@
  */
 const toKey = (text: string): string => (PLAIN.test(text) ? text : text.normalize('NFC').trim().replace(/\s+/gu, ' '));
 
-/** Fast path: printable ASCII without leading, trailing or repeated spaces is its own key. */
-const PLAIN = /^[!-~]+(?: [!-~]+)*$/;
+/** Fast path: printable ASCII, or the dash of display names, without leading, trailing or repeated spaces is its own key. */
+const PLAIN = /^[!-~–]+(?: [!-~–]+)*$/;
 
 /** The identity of a license within a state. Empty if the license number is blank. */
 export const toLicenseKey = (licenseNumber: string): string => toKey(licenseNumber);

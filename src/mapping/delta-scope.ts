@@ -11,19 +11,15 @@ export interface ScopeStart {
   readonly listed: readonly Pick<ScopeLicense, 'name' | 'licenseNumber'>[];
 }
 
-/** The next lookup that `findScope` needs. */
-export type ScopeQuery =
-  /**
-   * Licenses with these keys, of these companies (held, own, or added manually), or of these UBIs; and these companies.
-   */
-  | {
-      readonly kind: 'neighbors';
-      readonly licenseKeys: readonly string[];
-      readonly companyIds: readonly string[];
-      readonly ubiKeys: readonly string[];
-    }
-  /** Active companies of these name groups. */
-  | { readonly kind: 'namesakes'; readonly nameGroups: readonly string[] };
+/**
+ * The next lookup that `findScope` needs: licenses with these keys, of these companies (held, own, or added manually), or of
+ * these UBIs; and these companies.
+ */
+export interface ScopeQuery {
+  readonly licenseKeys: readonly string[];
+  readonly companyIds: readonly string[];
+  readonly ubiKeys: readonly string[];
+}
 
 export interface ScopeLicense {
   readonly licenseKey: string;
@@ -47,28 +43,22 @@ export interface Scope {
   readonly licenseKeys: ReadonlySet<string>;
   readonly companyIds: ReadonlySet<string>;
   readonly ubiKeys: ReadonlySet<string>;
+  /** Of the other companies, only the display names of those in these groups can change. */
   readonly nameGroups: ReadonlySet<string>;
-  /** Other active companies of these groups. Only their display names can change. */
-  readonly namesakeIds: ReadonlySet<string>;
 }
 
 /**
  * Finds everything that a change can affect: from licenses to their companies and UBIs, from those to all their
- * licenses, until nothing new is found; and the companies that share a name with one of them, before or after the
- * change. It yields the lookups it needs instead of running them, so that it stays pure.
+ * licenses, until nothing new is found; and the names that one of them has before or can get by the change. It yields the lookups it needs instead of running them, so that it stays pure.
  */
 export function* findScope(start: ScopeStart): Generator<ScopeQuery, Scope, ScopeRows> {
   const expansion = new ScopeExpansion();
   yield* expansion.expand(start);
   for (const { name, licenseNumber } of start.listed) expansion.addNames(name, licenseNumber);
-  const nameGroups = new Set(expansion.nameGroups);
-  const { companies } = yield { kind: 'namesakes', nameGroups: [...nameGroups] };
-  const { licenseKeys, companyIds, ubiKeys } = expansion;
-  const namesakeIds = new Set(companies.flatMap(({ id }) => (companyIds.has(id) ? [] : id)));
-  return { licenseKeys, companyIds, ubiKeys, nameGroups, namesakeIds };
+  return expansion;
 }
 
-class ScopeExpansion {
+class ScopeExpansion implements Scope {
   readonly licenseKeys = new Set<string>();
   readonly companyIds = new Set<string>();
   readonly ubiKeys = new Set<string>();
@@ -82,7 +72,7 @@ class ScopeExpansion {
       ubiKeys: addNew(this.ubiKeys, from.ubiKeys),
     };
     while (frontier.licenseKeys.length + frontier.companyIds.length + frontier.ubiKeys.length > 0) {
-      const { licenses, companies, vendorCompanies } = yield { kind: 'neighbors', ...frontier };
+      const { licenses, companies, vendorCompanies } = yield frontier;
       for (const { nameGroup } of companies) this.nameGroups.add(nameGroup);
       for (const { licenseKey, name, licenseNumber } of licenses) {
         this.licenseKeys.add(licenseKey);

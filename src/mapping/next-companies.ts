@@ -4,7 +4,7 @@ import type { AssignedLicense } from './assign-companies.js';
 import { compareAge, compareText } from './compare.js';
 import { type Nameable, toDisplayNames, toNameGroup } from './display-names.js';
 import type { Memory } from './memory.js';
-import type { CompanyState, LicenseState, Snapshot, VendorDecision } from './snapshot.js';
+import type { CompanyState, LicenseState, Namesakes, NamingLicense, Snapshot, VendorDecision } from './snapshot.js';
 
 /** A company before and after the plan. */
 export interface NextCompany {
@@ -21,14 +21,15 @@ export interface NextCompaniesInput {
   /** Name groups whose companies are all loaded; undefined means all groups. */
   readonly nameGroups: ReadonlySet<string> | undefined;
   /** Companies of which only the display names can change. */
-  readonly namesakes: Pick<Snapshot, 'companies' | 'licenses'> | undefined;
+  readonly namesakes: Namesakes | undefined;
 }
 
 /** Plans every company of the tenant from the licenses it holds. */
 export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompany[]> {
   const { licenses, snapshot, memory, strategy, at, nameGroups, namesakes } = input;
   const assigned = yield* mapYielding(licenses, ({ after }) => after);
-  const { held, inactive } = yield* groupByCompany(assigned);
+  const held = yield* groupByCompany(assigned, ({ active }) => active);
+  const inactive = yield* groupByCompany(assigned, ({ active }) => !active);
   const holders = yield* toHolders(assigned, memory);
   const losses = toLosses(strategy, snapshot.decisions);
   const known = new Set(snapshot.companies.map(({ id }) => id));
@@ -49,31 +50,27 @@ export function* toNextCompanies(input: NextCompaniesInput): Yielding<NextCompan
   });
   for (const company of next) companies.push(company);
   for (const company of namesakes?.companies ?? []) companies.push({ before: company, after: company });
-  const { held: heldByNamesakes } = yield* groupByCompany(namesakes?.licenses ?? []);
-  for (const [id, active] of heldByNamesakes) held.set(id, active);
-  return yield* withDisplayNames(companies, held, nameGroups);
+  const naming = new Map<string, readonly NamingLicense[]>(held);
+  for (const [id, active] of yield* groupByCompany(namesakes?.licenses ?? [])) naming.set(id, active);
+  return yield* withDisplayNames(companies, naming, nameGroups);
 }
 
-type LicenseGroups = Map<string, LicenseState[]>;
-
-/** Groups active (`held`) and inactive (`inactive`) licenses by company, oldest first. */
-function* groupByCompany(
-  licenses: readonly LicenseState[],
-): Yielding<{ readonly held: LicenseGroups; readonly inactive: LicenseGroups }> {
-  const held: LicenseGroups = new Map();
-  const inactive: LicenseGroups = new Map();
+/** The licenses of each company, oldest first. */
+function* groupByCompany<License extends NamingLicense>(
+  licenses: readonly License[],
+  isIncluded: (license: License) => boolean = () => true,
+): Yielding<Map<string, License[]>> {
+  const groups = new Map<string, License[]>();
   yield* forEachYielding(licenses, (license) => {
-    const groups = license.active ? held : inactive;
+    if (!isIncluded(license)) return;
     const group = groups.get(license.companyId);
     if (group === undefined) groups.set(license.companyId, [license]);
     else group.push(license);
   });
-  for (const groups of [held, inactive]) {
-    yield* forEachYielding(groups.values(), (group) => {
-      if (group.length > 1) group.sort(compareAge);
-    });
-  }
-  return { held, inactive };
+  yield* forEachYielding(groups.values(), (group) => {
+    if (group.length > 1) group.sort(compareAge);
+  });
+  return groups;
 }
 
 /**
@@ -206,19 +203,18 @@ export const toNamelessName = (licenseNumber: string): string => `License ${lice
 
 /**
  * Computes display names again after names changed.
- * @param companies all active companies of each affected name group
- * @param licenses their active licenses
+ * @param namesakes all active companies of each affected name group
  */
-export function setDisplayNames(companies: readonly CompanyState[], licenses: readonly LicenseState[]): NextCompany[] {
+export function setDisplayNames({ companies, licenses }: Namesakes): NextCompany[] {
   const unchanged = companies.map((company) => ({ before: company, after: company }));
-  return runToCompletion(withDisplayNames(unchanged, runToCompletion(groupByCompany(licenses)).held, undefined));
+  return runToCompletion(withDisplayNames(unchanged, runToCompletion(groupByCompany(licenses)), undefined));
 }
 
 const toName = ({ editedName, sourceName }: CompanyState): string => editedName ?? sourceName ?? '';
 
 function* withDisplayNames(
   companies: readonly NextCompany[],
-  held: ReadonlyMap<string, readonly LicenseState[]>,
+  held: ReadonlyMap<string, readonly NamingLicense[]>,
   completeGroups: ReadonlySet<string> | undefined,
 ): Yielding<NextCompany[]> {
   const nameGroups = yield* mapYielding(companies, ({ after }) => toNameGroup(toName(after)));
@@ -262,7 +258,7 @@ const withNames = (company: CompanyState, displayName: string, nameGroup: string
   supersededBy: company.supersededBy,
 });
 
-function toNameable(company: CompanyState, active: readonly LicenseState[]): Nameable {
+function toNameable(company: CompanyState, active: readonly NamingLicense[]): Nameable {
   const [oldest] = active;
   const number = active.length > 1 && company.ubi !== null ? company.ubi : (oldest?.licenseNumber ?? company.ubi);
   return { id: company.id, name: toName(company), city: oldest?.address.city ?? null, number };

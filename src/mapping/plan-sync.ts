@@ -5,7 +5,7 @@ import { assignCompanies } from './assign-companies.js';
 import { setDisplayNames, toNextCompanies } from './next-companies.js';
 import { toNextLicenses } from './next-licenses.js';
 import type { CompanyStep, LicenseCounts, LicenseStep, PlanImpact, SyncPlan } from './plan.js';
-import type { CompanyState, LicenseState, Snapshot } from './snapshot.js';
+import type { LicenseState, Namesakes, Snapshot } from './snapshot.js';
 import { toCompanyStep, toLicenseStep } from './steps.js';
 
 export interface PlanInput {
@@ -26,8 +26,8 @@ export interface PlanInput {
 export interface PlanPart {
   /** Name groups whose active companies are all in the snapshot or in `namesakes`. Display names of others are kept. */
   readonly nameGroups: ReadonlySet<string>;
-  /** Active companies of which only the display name can change, with their active licenses. */
-  readonly namesakes: Pick<Snapshot, 'companies' | 'licenses'>;
+  /** Active companies of which only the display name can change. */
+  readonly namesakes: Namesakes;
   /** Companies of the tenant that are neither in the snapshot nor in `namesakes`. */
   readonly otherCompanies: number;
   /** Those of them that are not archived. */
@@ -91,11 +91,10 @@ export function* planYielding(input: PlanInput): Yielding<SyncPlan> {
 
 /**
  * Plans the display names after a user renamed or added companies.
- * @param companies the current companies, with all active companies of their name groups
- * @param licenses the active licenses of these companies
+ * @param namesakes the current companies, with all active companies of their name groups
  */
-export const planNames = (companies: readonly CompanyState[], licenses: readonly LicenseState[]): CompanyStep[] =>
-  setDisplayNames(companies, licenses).flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);
+export const planNames = (namesakes: Namesakes): CompanyStep[] =>
+  setDisplayNames(namesakes).flatMap(({ before, after }) => toCompanyStep(before, after) ?? []);
 
 const countOf = (steps: readonly CompanyStep[], kind: CompanyStep['kind']): number =>
   steps.filter((step) => step.kind === kind).length;

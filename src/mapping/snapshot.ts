@@ -55,6 +55,19 @@ export interface LicenseState {
   readonly contentHash: string;
 }
 
+/** What a license adds to the display name of its company. */
+export type NamingLicense = Pick<
+  LicenseState,
+  'companyId' | 'licenseKey' | 'licenseNumber' | 'transactionIdOriginal'
+> & { readonly address: Pick<PostalAddress, 'city'> };
+
+/** Companies whose display names depend on each other. */
+export interface Namesakes {
+  readonly companies: readonly CompanyState[];
+  /** Their active licenses. */
+  readonly licenses: readonly NamingLicense[];
+}
+
 /** The second identity memory: the company that represents a UBI. Written once, never changed. */
 export interface VendorCompany {
   readonly ubiKey: string;

@@ -11,6 +11,7 @@ import { MAX_NOTES_STORED, type RunResult, toSucceededResult, toUnchangedCounts 
 import type { RunWarning } from './settings.js';
 import { getInputsRevision } from './settings-repository.js';
 import { saveDecidedState, saveSyncState } from './state-repository.js';
+import { addSteps, countSnapshot } from './totals.js';
 
 export interface PlanToApply {
   readonly inputs: PlanInputs;
@@ -32,10 +33,14 @@ export async function applyPlan(
   const isFirstSync = runId !== null && lastSync === undefined;
   const origin = { actor, runId };
   const changes = await savePlannedRows(tx, tenantId, plan, origin, isFirstSync ? 'started' : 'continued');
-  const found = { conflicts: plan.conflicts, ubiKeys: part?.scope.ubiKeys, runId };
-  const counts = { ...plan.counts, conflicts: await saveConflicts(tx, tenantId, newId, found) };
-  const totals = { counts, rows: toRowCounts(inputs, plan), warnings: toAllWarnings(inputs, plan) };
-  const later = { ...totals, counts: toUnchangedCounts(plan.companyCount, counts.conflicts) };
+  const conflicts = { conflicts: plan.conflicts, ubiKeys: part?.scope.ubiKeys, runId };
+  const counts = { ...plan.counts, conflicts: await saveConflicts(tx, tenantId, newId, conflicts) };
+  const found = { counts, rows: toRowCounts(inputs, plan), warnings: toAllWarnings(inputs, plan) };
+  const later = {
+    ...found,
+    counts: toUnchangedCounts(plan.companyCount, counts.conflicts),
+    totals: addSteps(part?.totals ?? countSnapshot(inputs.snapshot), plan),
+  };
   const revision =
     isFirstSync && changes !== undefined
       ? await recordFirstSync(tx, runId, changes.first)
@@ -44,12 +49,12 @@ export async function applyPlan(
     // A decision is applied on top of the last sync. The next sync still finds the edits and the list's changes since then.
     if (lastSync !== undefined) {
       const isCurrent = lastSync.versions.revision === versions.revision;
-      await saveDecidedState(tx, { ...lastSync.versions, ...(isCurrent ? { revision } : {}) }, later.counts);
+      await saveDecidedState(tx, { ...lastSync.versions, ...(isCurrent ? { revision } : {}) }, later);
     }
   } else {
     await saveSyncState(tx, tenantId, { ...versions, revision }, later, part === undefined);
   }
-  return { ...toSucceededResult(inputs, totals), changes, notes: toPlanNotes(plan, MAX_NOTES_STORED) };
+  return { ...toSucceededResult(inputs, found), changes, notes: toPlanNotes(plan, MAX_NOTES_STORED) };
 }
 
 /** The plan's warnings, with those of the last sync about licenses outside of the plan. */

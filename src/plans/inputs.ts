@@ -1,9 +1,10 @@
 import type { Tx } from '../db/database.js';
 import type { ListedLicense } from '../domain/listed-license.js';
 import { findScope, type PlanPart, type Scope, type ScopeStart, type Snapshot, toKnownList } from '../mapping/index.js';
-import { countListed, selectChangesSince, selectListedLicenses } from '../modules/directory/index.js';
+import { selectChangesSince, selectListedLicenses } from '../modules/directory/index.js';
 import type { PlanSettings, PublishedList } from './settings.js';
-import { countAll, loadActive, loadPart, loadScopeRows, loadSnapshot } from './snapshot-repository.js';
+import { loadNamesakes, loadPart, loadScopeRows, loadSnapshot } from './snapshot-repository.js';
+import { countSnapshot, type Totals } from './totals.js';
 
 /** Everything that a plan is made from. */
 export interface PlanInputs extends PlanSettings {
@@ -16,10 +17,7 @@ export interface PlanInputs extends PlanSettings {
 /** What a plan of a part of the tenant knows about the rest. */
 export interface TenantPart extends PlanPart {
   readonly scope: Scope;
-  /** The tenant's licenses that the state lists. */
-  readonly knownListed: number;
-  /** All licenses that the state lists. */
-  readonly directoryListed: number;
+  readonly totals: Totals;
 }
 
 /** Reads everything that a state lists. */
@@ -70,8 +68,10 @@ async function loadScoped(
 ): Promise<Omit<PlanInputs, 'listed'> & { readonly part: TenantPart }> {
   const scope = await findScopeOf(tx, start);
   const snapshot = await loadPart(tx, settings.ubiKey, scope);
-  const namesakes = await loadActive(tx, scope.namesakeIds);
-  const totals = await countAll(tx);
+  const found = await loadNamesakes(tx, scope.nameGroups);
+  const companies = found.companies.filter(({ id }) => !scope.companyIds.has(id));
+  const namesakes = { ...found, companies };
+  const totals = settings.lastSync?.totals ?? countSnapshot(await loadSnapshot(tx, settings.ubiKey));
   const part = {
     scope,
     nameGroups: scope.nameGroups,
@@ -82,8 +82,7 @@ async function loadScoped(
       snapshot.companies.filter(({ archivedDatetime }) => archivedDatetime === null).length -
       namesakes.companies.length,
     otherActiveLicenses: totals.activeLicenses - snapshot.licenses.filter(({ active }) => active).length,
-    knownListed: totals.listedLicenses,
-    directoryListed: await countListed(tx, settings.directory.id),
+    totals,
   };
   return { ...settings, snapshot, part };
 }

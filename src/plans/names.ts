@@ -15,5 +15,5 @@ export async function applyDisplayNames(
   // An archived company affects no other name, but has a display name too.
   const isActive = companies.some((company) => company.id === id);
   const named = isActive ? companies : [...companies, ...(await loadCompanies(tx, [id]))];
-  await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: planNames(named, licenses) }, origin);
+  await savePlannedRows(tx, tenantId, { ...NO_STEPS, companies: planNames({ companies: named, licenses }) }, origin);
 }

@@ -3,6 +3,7 @@ import type { Strategy } from '../domain/strategy.js';
 import type { SyncCounts, SyncRows } from '../domain/sync-run.js';
 import type { Skip } from '../domain/vendor.js';
 import type { PlanWarning } from '../mapping/index.js';
+import type { Totals } from './totals.js';
 
 /** Everything that a plan depends on. Equal versions give equal companies. */
 export interface InputVersions {
@@ -68,6 +69,7 @@ export interface PlanTotals {
 /** The inputs of the last sync, and the totals of a sync that finds nothing new. */
 export interface SyncState extends PlanTotals {
   readonly versions: InputVersions;
+  readonly totals: Totals;
   /** Whether the whole tenant was planned recently. */
   readonly isCompared: boolean;
   readonly dismissal: Dismissal | null;

@@ -1,16 +1,21 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from '../db/database.js';
 import { fromListingRow, LISTING_COLUMN_NAMES } from '../db/license-columns.js';
-import { namesOf, toSelectList } from '../domain/snake-case.js';
+import { type Lookup, lookUp } from '../db/lookup.js';
+import { namesOf, toSelectList, toSnakeCase } from '../domain/snake-case.js';
 import type { Activity } from '../domain/vendor.js';
 import { mapAsync } from '../domain/yielding.js';
 import type {
   CompanyState,
   LicenseState,
+  Namesakes,
+  NamingLicense,
   Scope,
+  ScopeLicense,
   ScopeQuery,
   ScopeRows,
   Snapshot,
+  VendorCompany,
   VendorDecision,
 } from '../mapping/index.js';
 import { PLACEMENT_FIELDS, PLANNED_FIELDS } from './fields.js';
@@ -65,77 +70,56 @@ export async function loadLicenses(tx: Tx, licenseKeys: Iterable<string>): Promi
   return rows.map(toLicenseState);
 }
 
-/** These companies with their active licenses. */
-export async function loadActive(
-  tx: Tx,
-  ids: Iterable<string>,
-): Promise<{ readonly companies: CompanyState[]; readonly licenses: LicenseState[] }> {
-  const companies = await loadCompanies(tx, ids);
-  const rows = await selectLicenseStates(tx)
-    .where('company_id', '=', anyId(ids))
-    .where('active', '=', true)
-    .orderBy('license_key')
-    .execute();
-  return { companies, licenses: rows.map(toLicenseState) };
-}
-
-/** The active companies of these name groups, with the active licenses that their display names are made from. */
-export async function loadNamesakes(
-  tx: Tx,
-  nameGroups: Iterable<string>,
-): Promise<{ readonly companies: CompanyState[]; readonly licenses: LicenseState[] }> {
-  const { companies } = await loadScopeRows(tx, { kind: 'namesakes', nameGroups: [...nameGroups] });
-  return loadActive(
-    tx,
-    companies.map(({ id }) => id),
+/** The active companies of these name groups, with what their display names are made from. */
+export async function loadNamesakes(tx: Tx, nameGroups: Iterable<string>): Promise<Namesakes> {
+  const selectNamesakes = (
+    columns: RawBuilder<unknown>,
+  ) => sql`unnest(${[...nameGroups]}::text[]) as wanted (name_group)
+    cross join lateral (
+      select ${columns} from companies
+       where name_group = wanted.name_group and archived_datetime is null offset 0) as namesake`;
+  const columns = sql.join(
+    namesOf(PLANNED_FIELDS).map((name) => sql`${sql.ref(toSnakeCase(name))} as ${sql.ref(name)}`),
   );
+  const companies = await sql<CompanyRow>`select namesake.* from ${selectNamesakes(columns)} order by id`.execute(tx);
+  const licenses = await sql<Omit<NamingLicense, 'address'> & { city: string | null }>`
+    select license.* from ${selectNamesakes(sql`id`)} cross join lateral (
+      select company_id as "companyId", license_key as "licenseKey", license_number as "licenseNumber", city,
+             transaction_id_original as "transactionIdOriginal"
+        from company_licenses where company_id = namesake.id and active offset 0) as license`.execute(tx);
+  return {
+    companies: companies.rows.map(toCompanyState),
+    licenses: licenses.rows.map(({ city, ...license }) => ({ ...license, address: { city } })),
+  };
 }
 
 /** The rows that the search for a scope needs next. */
-export async function loadScopeRows(tx: Tx, query: ScopeQuery): Promise<ScopeRows> {
-  const columns = ['id', 'name_group as nameGroup'] as const;
-  if (query.kind === 'namesakes') {
-    const companies = await tx
-      .selectFrom('companies')
-      .select(columns)
-      .where('archived_datetime', 'is', null)
-      .where('name_group', '=', anyText(query.nameGroups))
-      .execute();
-    return { licenses: [], companies, vendorCompanies: [] };
-  }
-  const { licenseKeys, companyIds, ubiKeys } = query;
-  const ids = anyId(companyIds);
-  const ubis = anyText(ubiKeys);
-  const companies = await tx.selectFrom('companies').select(columns).where('id', '=', ids).execute();
-  const licenses = await tx
-    .selectFrom('company_licenses')
-    .select([
-      'license_key as licenseKey',
-      'license_number as licenseNumber',
-      'name',
-      'ubi_key as ubiKey',
-      'company_id as companyId',
-      'own_company_id as ownCompanyId',
-      'named_by_company_id as namedByCompanyId',
-    ])
-    .where((eb) =>
-      eb.or([
-        eb('license_key', '=', anyText(licenseKeys)),
-        eb('company_id', '=', ids),
-        eb('own_company_id', '=', ids),
-        eb('named_by_company_id', '=', ids),
-        eb('ubi_key', '=', ubis),
-      ]),
-    )
-    .execute();
-  const vendorCompanies = await selectVendorCompanies(tx)
-    .where((eb) => eb.or([eb('company_id', '=', ids), eb('ubi_key', '=', ubis)]))
-    .execute();
+export async function loadScopeRows(tx: Tx, { licenseKeys, companyIds, ubiKeys }: ScopeQuery): Promise<ScopeRows> {
+  const byId = (column: string): Lookup => ({ column, type: 'uuid', values: companyIds });
+  const byUbi: Lookup = { column: 'ubi_key', type: 'text', values: ubiKeys };
+  const companies = await lookUp<ScopeCompany>(tx, 'companies', SCOPE_COMPANY, [byId('id')]);
+  const licenses = await lookUp<ScopeLicense>(tx, 'company_licenses', SCOPE_LICENSE, [
+    { column: 'license_key', type: 'text', values: licenseKeys },
+    byId('company_id'),
+    byId('own_company_id'),
+    byId('named_by_company_id'),
+    byUbi,
+  ]);
+  const vendorCompanies = await lookUp<VendorCompany>(tx, 'vendor_companies', VENDOR_COMPANY, [
+    byId('company_id'),
+    byUbi,
+  ]);
   const decisions = (await selectDecisions(tx)).flatMap(({ ubiKey, companyId }) =>
     companyId !== null && (companyIds.includes(companyId) || ubiKeys.includes(ubiKey)) ? { ubiKey, companyId } : [],
   );
   return { licenses, companies, vendorCompanies: [...vendorCompanies, ...decisions] };
 }
+
+type ScopeCompany = ScopeRows['companies'][number];
+const SCOPE_COMPANY = sql`id, name_group as "nameGroup"`;
+const SCOPE_LICENSE = sql`license_key as "licenseKey", license_number as "licenseNumber", name, ubi_key as "ubiKey",
+  company_id as "companyId", own_company_id as "ownCompanyId", named_by_company_id as "namedByCompanyId"`;
+const VENDOR_COMPANY = sql`ubi_key as "ubiKey", company_id as "companyId"`;
 
 const selectDecisions = (tx: Tx): Promise<VendorDecision[]> =>
   tx
@@ -148,42 +132,6 @@ const selectDecisions = (tx: Tx): Promise<VendorDecision[]> =>
     .where('decision', 'is not', null)
     .orderBy('ubi_key')
     .execute();
-
-interface Totals {
-  readonly companies: number;
-  readonly activeCompanies: number;
-  readonly activeLicenses: number;
-  /** The tenant's licenses that the state lists. */
-  readonly listedLicenses: number;
-}
-
-export async function countAll(tx: Tx): Promise<Totals> {
-  const companies = await tx
-    .selectFrom('companies')
-    .select((eb) => [
-      eb.fn.countAll<number>().as('all'),
-      eb.fn.countAll<number>().filterWhere('archived_datetime', 'is', null).as('active'),
-    ])
-    .executeTakeFirstOrThrow();
-  const licenses = await tx
-    .selectFrom('company_licenses')
-    .select((eb) => [
-      eb.fn.countAll<number>().filterWhere('active', '=', true).as('active'),
-      eb.fn
-        .countAll<number>()
-        .filterWhere('missing_since_datetime', 'is', null)
-        // A license that a manual company names has no content until the state lists it.
-        .filterWhere('content_hash', '!=', '')
-        .as('listed'),
-    ])
-    .executeTakeFirstOrThrow();
-  return {
-    companies: companies.all,
-    activeCompanies: companies.active,
-    activeLicenses: licenses.active,
-    listedLicenses: licenses.listed,
-  };
-}
 
 type CompanyRow = Awaited<ReturnType<ReturnType<typeof selectCompanyStates>['executeTakeFirstOrThrow']>>;
 type LicenseRow = Awaited<ReturnType<ReturnType<typeof selectLicenseStates>['executeTakeFirstOrThrow']>>;

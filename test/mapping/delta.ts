@@ -15,13 +15,6 @@ export function findScopeRows(
   { licenses, companies, vendorCompanies, decisions }: Snapshot,
   query: ScopeQuery,
 ): ScopeRows {
-  if (query.kind === 'namesakes') {
-    const nameGroups = new Set(query.nameGroups);
-    const namesakes = companies.filter(
-      ({ archivedDatetime, nameGroup }) => archivedDatetime === null && nameGroups.has(nameGroup),
-    );
-    return { licenses: [], companies: namesakes, vendorCompanies: [] };
-  }
   const keys = new Set(query.licenseKeys);
   const ids = new Set<string | null>(query.companyIds);
   const ubiKeys = new Set<string | null>(query.ubiKeys);
@@ -72,10 +65,11 @@ export function partOf(
   const licenses = snapshot.licenses.filter(isIn);
   const companies = snapshot.companies.filter(({ id }) => scope.companyIds.has(id));
   const others = snapshot.licenses.filter((license) => !isIn(license) && license.active);
-  const namesakes = {
-    companies: snapshot.companies.filter(({ id }) => scope.namesakeIds.has(id)),
-    licenses: others.filter(({ companyId }) => scope.namesakeIds.has(companyId)),
-  };
+  const namesakes = snapshot.companies.filter(
+    ({ id, archivedDatetime, nameGroup }) =>
+      !scope.companyIds.has(id) && archivedDatetime === null && scope.nameGroups.has(nameGroup),
+  );
+  const namesakeIds = new Set(namesakes.map(({ id }) => id));
   return {
     ...rest,
     changed,
@@ -88,9 +82,9 @@ export function partOf(
     },
     part: {
       nameGroups: scope.nameGroups,
-      namesakes,
-      otherCompanies: snapshot.companies.length - companies.length - namesakes.companies.length,
-      otherActiveCompanies: countActive(snapshot.companies) - countActive(companies) - countActive(namesakes.companies),
+      namesakes: { companies: namesakes, licenses: others.filter(({ companyId }) => namesakeIds.has(companyId)) },
+      otherCompanies: snapshot.companies.length - companies.length - namesakes.length,
+      otherActiveCompanies: countActive(snapshot.companies) - countActive(companies) - namesakes.length,
       otherActiveLicenses: others.length,
     },
   };

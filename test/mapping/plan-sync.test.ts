@@ -1996,12 +1996,16 @@ t.test('planNames: a rename changes the display names of all companies with that
   const tenant = new Tenant(LICENSE);
   tenant.sync([row('1', 'A', 'Mesa', { city: 'Taos' }), row('2', 'B', 'Other', { city: 'Gallup' })]);
   const companies = tenant.active.map((company) => ({ ...company, editedName: 'Mesa' }));
-  const steps = planNames(companies, tenant.snapshot.licenses);
+  const steps = planNames({ companies, licenses: tenant.snapshot.licenses });
   t.same(
     steps.map(({ kind, before, after }) => `${kind} ${before?.displayName} → ${after.displayName}`),
     ['company.updated Mesa → Mesa – Taos', 'company.updated Other → Mesa – Gallup'],
   );
-  t.same(planNames(tenant.active, tenant.snapshot.licenses), [], 'no steps if nothing changes');
+  t.same(
+    planNames({ companies: tenant.active, licenses: tenant.snapshot.licenses }),
+    [],
+    'no steps if nothing changes',
+  );
   t.end();
 });
 

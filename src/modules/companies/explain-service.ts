@@ -93,12 +93,11 @@ export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Ex
 
 /** The company with its licenses, their vendors, and the other licenses of those vendors. */
 async function loadNeighbors(tx: Tx, id: string): Promise<Snapshot> {
-  const own = await loadScopeRows(tx, { kind: 'neighbors', licenseKeys: [], companyIds: [id], ubiKeys: [] });
+  const own = await loadScopeRows(tx, { licenseKeys: [], companyIds: [id], ubiKeys: [] });
   const ubiKeys = [...own.licenses, ...own.vendorCompanies].flatMap(({ ubiKey }) => toUbiKey(ubiKey) ?? []);
-  const wider = await loadScopeRows(tx, { kind: 'neighbors', licenseKeys: [], companyIds: [id], ubiKeys });
+  const wider = await loadScopeRows(tx, { licenseKeys: [], companyIds: [id], ubiKeys });
   const rivals = wider.licenses.flatMap(({ ownCompanyId }) => ownCompanyId ?? []);
   const { vendorCompanies } = await loadScopeRows(tx, {
-    kind: 'neighbors',
     licenseKeys: [],
     companyIds: rivals,
     ubiKeys: [],
@@ -108,6 +107,5 @@ async function loadNeighbors(tx: Tx, id: string): Promise<Snapshot> {
     companyIds: new Set([id]),
     ubiKeys: new Set([...ubiKeys, ...vendorCompanies.map(({ ubiKey }) => ubiKey)]),
     nameGroups: new Set(),
-    namesakeIds: new Set(),
   });
 }

@@ -1,5 +1,4 @@
 export {
-  countListed,
   type DirectoryChanges,
   type DirectoryEntry,
   type FormerOwner,

@@ -181,16 +181,6 @@ export async function selectChangesSince(tx: Tx, directoryId: number, version: n
   };
 }
 
-export async function countListed(tx: Tx, directoryId: number): Promise<number> {
-  const { count } = await tx
-    .selectFrom('directory_licenses')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('directory_id', '=', directoryId)
-    .where('missing_since_datetime', 'is', null)
-    .executeTakeFirstOrThrow();
-  return count;
-}
-
 export async function selectLicensesOfUbi(tx: Tx, directoryId: number, ubiKey: string): Promise<ListedLicense[]> {
   const rows = await selectListed(tx, directoryId).where('ubi_key', '=', ubiKey).orderBy('license_key').execute();
   return rows.map(toListedLicense);
