@@ -31,7 +31,7 @@ create table companies (
   foreign key (tenant_id, superseded_by) references companies deferrable initially deferred,
   check (edited_name is not null or source_name is not null),
   check (superseded_by is null or archived_datetime is not null)
-);
+) with (fillfactor = 90);
 -- For the foreign key: deleting a company looks up the companies that it supersedes.
 create index companies_superseded_by on companies (tenant_id, superseded_by) where superseded_by is not null;
 -- Together they determine each other's display names.
@@ -77,7 +77,7 @@ create table company_licenses (
   unique (tenant_id, own_company_id),
   foreign key (tenant_id, company_id) references companies on delete cascade,
   foreign key (tenant_id, own_company_id) references companies deferrable initially deferred
-);
+) with (fillfactor = 90);
 create unique index company_licenses_leaflink_customer on company_licenses (tenant_id, leaflink_customer_id)
   where leaflink_customer_id is not null;
 create index company_licenses_company on company_licenses (tenant_id, company_id);
