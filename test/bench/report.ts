@@ -49,7 +49,7 @@ export class Recorder {
       .map(({ values, ...of }) => {
         const summary = summarizeRatios(values);
         const { goal } = entryOf(of.key);
-        const reached = goal === undefined ? undefined : isReached(goal, summary.median);
+        const reached = goal === undefined ? undefined : isReached(goal, summary.median, of.licenses);
         return { ...of, ...summary, samples: values.length, reached };
       });
   }

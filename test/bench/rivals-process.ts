@@ -71,6 +71,7 @@ const LicenseSchema = new EntitySchema<LicenseEntity>({
     company_id: { type: 'uuid' },
     active: { type: 'boolean' },
     ...({
+      leaflink_customer_id: text,
       license_number: text,
       name: text,
       license_type: text,
@@ -115,7 +116,6 @@ const CompanyEntitySchema = new EntitySchema<CompanyEntity>({
       is_own_company: { type: 'boolean' },
       superseded_by: { type: 'uuid', nullable: true },
       relationship_type: text,
-      leaflink_customer_id: text,
       custom_data: { type: 'jsonb', nullable: true },
       inserted_datetime: datetime,
       updated_datetime: datetime,

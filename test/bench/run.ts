@@ -1,11 +1,15 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { STRATEGIES } from '../../src/domain/strategy.js';
 import { CATALOG, entryOf, type Key, PARTS, type Part, toGoalText } from './catalog.js';
+import { renderChart } from './chart.js';
 import { benchGrowth } from './growth.js';
 import { startLab } from './lab.js';
 import { benchMapper } from './mapper.js';
 import { benchReads } from './reads.js';
-import { Recorder, renderTable, toFigure, toJson } from './report.js';
+import { Recorder, type Result, renderTable, toFigure, toJson } from './report.js';
 import { benchSync, type SyncedInstance } from './sync.js';
 
 const USAGE = `Measures the service and compares it with a bare COPY, bare servers and other approaches (rivals), on the embedded
@@ -23,6 +27,7 @@ Usage: npm run bench -- [options]
   --quick               sync and reads at 10,000 licenses, 1 repetition, rivals with one strategy
   --json                print the figures as one JSON object on the last line: each key at its largest size with the
                         worse of the two strategies; all figures in "results", missed goals in "missed"
+  --write               write the table and the chart to docs/performance.md and docs/performance.svg
   --profile <folder>    write CPU profiles of the service processes; makes all figures worse
   --help                print this text
 
@@ -56,6 +61,7 @@ const { values } = parseArgs({
     profile: { type: 'string' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -128,7 +134,47 @@ async function bench(): Promise<void> {
   const seconds = toSeconds();
   print(renderTable(results));
   print(`${results.filter(({ reached }) => reached === false).length} goals missed; ${seconds} s`);
+  if (values.write)
+    await writeResults(results, {
+      command: `npm run bench -- ${process.argv.slice(2).join(' ')}`,
+      repetitions,
+      seconds,
+    });
   if (values.json) print(toJson(results, { seed, repetitions, seconds }));
+}
+
+const DOCS = new URL('../../docs/', import.meta.url);
+
+/** Replaces the results in `docs/performance.md`, and the chart beside it. */
+async function writeResults(
+  results: readonly Result[],
+  {
+    command,
+    repetitions,
+    seconds,
+  }: { readonly command: string; readonly repetitions: number; readonly seconds: number },
+): Promise<void> {
+  const file = new URL('performance.md', DOCS);
+  const text = await readFile(file, 'utf8');
+  const missed = results.filter(({ reached }) => reached === false).length;
+  const section = [
+    `Printed on ${new Date().toISOString().slice(0, 10)} in ${seconds} seconds, with ${repetitions} repetition(s), on a machine with`,
+    `${availableParallelism()} cores, by`,
+    '',
+    '```',
+    command,
+    '```',
+    '',
+    '```',
+    renderTable(results),
+    `${missed} goals missed`,
+    '```',
+  ].join('\n');
+  const start = '<!-- results -->';
+  const [before, after] = [text.indexOf(start), text.indexOf('<!-- /results -->')];
+  if (before === -1 || after < before) throw new Error('docs/performance.md has no place for the results');
+  await writeFile(file, `${text.slice(0, before + start.length)}\n${section}\n${text.slice(after)}`);
+  await writeFile(new URL('performance.svg', DOCS), renderChart(results));
 }
 
 if (values.help) print(USAGE);

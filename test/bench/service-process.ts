@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
+import type pg from 'pg';
 import pino from 'pino';
 import { parseStates } from '../../src/biotrack/index.js';
 import { Secret } from '../../src/domain/secret.js';
@@ -21,6 +22,20 @@ export interface BenchServiceOptions {
  * are those of the service. If it runs several services, only one of them gets requests at a time.
  */
 const services = new Map<string, Service>();
+let roundTrips = 0;
+const counted = new WeakSet<pg.PoolClient>();
+
+function countRoundTrips(client: pg.PoolClient): void {
+  if (counted.has(client)) return;
+  counted.add(client);
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const counting = (...args: unknown[]): unknown => {
+    roundTrips += 1;
+    return query(...args);
+  };
+  Object.assign(client, { query: counting });
+}
+
 const delays = monitorEventLoopDelay({ resolution: 5 });
 
 answerParent({
@@ -51,12 +66,19 @@ answerParent({
       // The default log level, so that the cost of logging is measured.
       logger: pino({ level: 'info' }, pino.destination('/dev/null')),
     });
+    service.db.pool.on('acquire', countRoundTrips);
     services.set(publicUrl, service);
     return publicUrl;
   },
   async stop(publicUrl: string) {
     await services.get(publicUrl)?.stop();
     services.delete(publicUrl);
+  },
+  /** Messages to Postgres since the last call that Postgres answered, those of sweeps included. */
+  readRoundTrips() {
+    const count = roundTrips;
+    roundTrips = 0;
+    return count;
   },
   watchEventLoop() {
     delays.reset();

@@ -94,7 +94,9 @@ async function benchRuns(
   record('copy_ms', copy);
 
   // These leave the same rows as the first sync, so they are compared with its COPY.
+  await worker.ask('readRoundTrips');
   record('refresh_unchanged_vs_copy', (await instance.sync(tenantId, 'force')) / copy);
+  record('refresh_unchanged_round_trips', await worker.ask<number>('readRoundTrips'));
   await simulator.ask('setOptions', { offersSyncCheck: false, shuffleKeys: true, shuffleRows: true });
   record('refresh_shuffled_vs_copy', (await instance.sync(tenantId, 'force')) / copy);
 
@@ -107,10 +109,15 @@ async function benchRuns(
 
   await simulator.ask('renameOneOf', 100);
   await instance.sync(next, 'force');
+  await worker.ask('readRoundTrips');
   const { wal } = await measureStorage(owner);
   record('delta_sync_vs_copy', (await instance.sync(tenantId, 'auto')) / copy);
-  record('delta_wal_per_change', ((await measureStorage(owner)).wal - wal) / Math.ceil(licenses / 100));
+  const { wal: changed } = await measureStorage(owner);
+  record('delta_wal_per_change', (changed - wal) / Math.ceil(licenses / 100));
+  record('delta_round_trips', await worker.ask<number>('readRoundTrips'));
   record('nothing_new_vs_copy', (await instance.sync(tenantId, 'auto')) / copy);
+  record('nothing_new_wal', (await measureStorage(owner)).wal - changed);
+  record('nothing_new_round_trips', await worker.ask<number>('readRoundTrips'));
   const switched = await measureSwitch(instance, tenantId, strategy);
   record('switch_vs_copy', switched / (await measureCopy(owner, tenantId)));
   return { copy, tenantId: next };

@@ -61,6 +61,7 @@ t.test('figures are summarized as documented', async (t) => {
     },
     'the largest size, with the worse of the two strategies',
   );
-  t.ok(isReached({ is: 'exactly', figure: 1 }, 1));
-  t.notOk(isReached({ is: 'atLeast', figure: 2 }, 1.99));
+  t.ok(isReached({ is: 'exactly', figure: 1 }, 1, 1_000));
+  t.notOk(isReached({ is: 'atLeast', figure: 2 }, 1.99, 1_000));
+  t.equal(isReached({ is: 'atMost', figure: 1, fromLicenses: 100_000 }, 2, 1_000), undefined, 'too few licenses');
 });
