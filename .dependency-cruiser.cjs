@@ -127,6 +127,8 @@ module.exports = {
       npm('jsonc-parser'),
       // Limits the cache of pages.
       npm('lru-cache'),
+      // Bounds what runs at once.
+      npm('p-limit'),
       npm('typebox'),
       npm('pino'),
       node('crypto'),
@@ -193,7 +195,11 @@ module.exports = {
       BIOTRACK,
       VAULT,
       node('crypto'),
+      // The checksum of API keys.
+      node('zlib'),
       npm('lru-cache'),
+      // Bounds what runs at once.
+      npm('p-limit'),
     ]),
     {
       name: 'lru-cache-of-services',
@@ -231,7 +237,7 @@ module.exports = {
       to: { path: '^src/modules/', pathNot: [OWN, OTHER_MODULES] },
     },
 
-    row('config', '^src/config\\.ts$', [DOMAIN]),
+    row('config', '^src/config\\.ts$', [DOMAIN, node('net')]),
     row('migrations', '^src/migrations\\.ts$', []),
     row('app', '^src/app\\.ts$', [
       OTHER_MODULES,

@@ -1,10 +1,14 @@
 -- Two roles that own nothing and cannot bypass row security. Every transaction switches to one of them first: biotrack_app
--- sees one tenant; biotrack_operator sees the list of tenants and the tables that belong to no tenant.
+-- sees one tenant; biotrack_operator sees the list of tenants and the tables that belong to no tenant. A login does not inherit
+-- their rights, so it sees nothing before it switches. The logins of the service are members of biotrack_service.
 do $$
 declare
   wanted name;
+  -- Before Postgres 16, members always inherit. Policies therefore check the current role too.
+  without_inheritance text := case when current_setting('server_version_num')::int >= 160000
+                                   then ' with inherit false, set true' else '' end;
 begin
-  foreach wanted in array array['biotrack_app', 'biotrack_operator']::name[] loop
+  foreach wanted in array array['biotrack_service', 'biotrack_app', 'biotrack_operator']::name[] loop
     begin
       execute format('create role %I nologin nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
     exception
@@ -13,7 +17,10 @@ begin
     end;
     begin
       -- Since Postgres 16, the creator of a role must grant it to itself before it can switch to it.
-      execute format('grant %I to %I', wanted, current_user);
+      execute format('grant %I to %I%s', wanted, current_user, without_inheritance);
+      if wanted <> 'biotrack_service' then
+        execute format('grant %I to biotrack_service%s', wanted, without_inheritance);
+      end if;
     exception
       when insufficient_privilege then
         if not pg_has_role(current_user, wanted, 'member') then
@@ -26,10 +33,16 @@ begin
 end
 $$;
 
--- The tenant of this transaction. In later transactions of a session the setting is '' instead of unset.
+-- The tenant of this transaction, if it switched to biotrack_app. In later transactions of a session the setting is '' instead of unset.
 create function current_tenant_id() returns uuid
   language sql stable parallel safe
-  as $$ select nullif(current_setting('app.tenant_id', true), '')::uuid $$;
+  as $$
+    select case when current_user = 'biotrack_app' then nullif(current_setting('app.tenant_id', true), '')::uuid end
+  $$;
+
+create function is_operator() returns boolean
+  language sql stable parallel safe
+  as $$ select current_user = 'biotrack_operator' $$;
 
 -- Enables row security for a tenant's table: only rows of the transaction's tenant are visible or writable.
 create procedure isolate_tenants(of_table regclass)

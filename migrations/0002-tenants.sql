@@ -23,7 +23,7 @@ create table tenants (
 );
 call isolate_tenants('tenants');
 -- The operator reads all tenants, but changes a tenant only in a transaction of that tenant.
-create policy operator_reads on tenants for select to biotrack_operator using (true);
+create policy operator_reads on tenants for select to biotrack_operator using ((select is_operator()));
 grant select on tenants to biotrack_operator;
 
 create table ubis (

@@ -38,7 +38,7 @@ create unique index sync_runs_active on sync_runs (tenant_id) where mode = 'full
 -- For the sweeper, which finds runs of all tenants whose lease has expired.
 create index sync_runs_lease on sync_runs (leased_until_datetime) where status in ('queued', 'running');
 call isolate_tenants('sync_runs');
-create policy operator_reads on sync_runs for select to biotrack_operator using (true);
+create policy operator_reads on sync_runs for select to biotrack_operator using ((select is_operator()));
 grant select on sync_runs to biotrack_operator;
 
 -- The inputs and the result of a tenant's last sync. A sync with the same inputs changes nothing.

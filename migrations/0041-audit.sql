@@ -8,7 +8,8 @@ create table audit (
   request_id text not null,
   -- The path of the request, which identifies the object.
   object text not null,
-  -- The tables written, such as `insert credentials <id>` or `update ubis`. Never values.
+  -- The tables written, such as `insert credentials <id>` or `update ubis`. No values, except the name of a deleted tenant
+  -- or key.
   changed text[] not null,
   inserted_datetime timestamptz not null default now(),
   primary key (tenant_id, id)

@@ -14,7 +14,7 @@ create table schedules (
 create index schedules_next on schedules (next_datetime) where next_datetime is not null;
 call isolate_tenants('schedules');
 -- The scheduler finds due tenants across all tenants.
-create policy operator_reads on schedules for select to biotrack_operator using (true);
+create policy operator_reads on schedules for select to biotrack_operator using ((select is_operator()));
 grant select on schedules to biotrack_operator;
 
 -- For the sweeper: runs whose retry is due.

@@ -3,8 +3,12 @@
 
 create role biotrack_app nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
 create role biotrack_operator nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
+create role biotrack_service nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
+grant biotrack_app to biotrack_service;
+grant biotrack_operator to biotrack_service;
 grant usage on schema public to biotrack_app;
 grant usage on schema public to biotrack_operator;
+grant usage on schema public to biotrack_service;
 grant usage on schema public to public;
 
 create table api_keys (
@@ -14,6 +18,8 @@ create table api_keys (
   tenant_id uuid,
   secret_hash bytea not null,
   inserted_datetime timestamp with time zone not null default now(),
+  expires_datetime timestamp with time zone,
+  last_used_datetime timestamp with time zone,
   constraint api_keys_pkey PRIMARY KEY (id),
   constraint api_keys_secret_hash_key UNIQUE (secret_hash),
   constraint api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
@@ -21,6 +27,8 @@ create table api_keys (
   constraint api_keys_role_check CHECK (role = ANY (ARRAY['operator'::text, 'admin'::text]))
 );
 grant delete, insert, select on api_keys to biotrack_operator;
+grant update (expires_datetime) on api_keys to biotrack_operator;
+grant update (last_used_datetime) on api_keys to biotrack_operator;
 
 create table audit (
   tenant_id uuid not null,
@@ -39,7 +47,7 @@ alter table audit force row level security;
 create policy operator_deletes_old on audit for delete to biotrack_operator
   using (inserted_datetime < (now() - '30 days'::interval));
 create policy operator_reads on audit for select to biotrack_operator
-  using (true);
+  using (( SELECT is_operator() AS is_operator));
 create policy tenant_isolation on audit to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
@@ -250,7 +258,7 @@ CREATE UNIQUE INDEX credentials_username ON credentials USING btree (tenant_id, 
 alter table credentials enable row level security;
 alter table credentials force row level security;
 create policy operator_reads on credentials for select to biotrack_operator
-  using (true);
+  using (( SELECT is_operator() AS is_operator));
 create policy tenant_isolation on credentials to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
@@ -405,7 +413,7 @@ create table licenses (
 alter table licenses enable row level security;
 alter table licenses force row level security;
 create policy operator_reads on licenses for select to biotrack_operator
-  using (true);
+  using (( SELECT is_operator() AS is_operator));
 create policy tenant_isolation on licenses to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
@@ -448,8 +456,8 @@ alter table operator_audit enable row level security;
 create policy only_old on operator_audit as restrictive for delete to biotrack_operator
   using (inserted_datetime < (now() - '30 days'::interval));
 create policy operator_writes on operator_audit to biotrack_operator
-  using (true)
-  with check (true);
+  using (( SELECT is_operator() AS is_operator))
+  with check (( SELECT is_operator() AS is_operator));
 grant delete, insert, select on operator_audit to biotrack_operator;
 
 create table refused_usernames (
@@ -483,10 +491,10 @@ CREATE INDEX schedules_next ON schedules USING btree (next_datetime) WHERE next_
 alter table schedules enable row level security;
 alter table schedules force row level security;
 create policy operator_marks on schedules for update to biotrack_operator
-  using (true)
-  with check (true);
+  using (( SELECT is_operator() AS is_operator))
+  with check (( SELECT is_operator() AS is_operator));
 create policy operator_reads on schedules for select to biotrack_operator
-  using (true);
+  using (( SELECT is_operator() AS is_operator));
 create policy tenant_isolation on schedules to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
@@ -575,7 +583,7 @@ CREATE INDEX sync_runs_waiting_previews ON sync_runs USING btree (tenant_id, id)
 alter table sync_runs enable row level security;
 alter table sync_runs force row level security;
 create policy operator_reads on sync_runs for select to biotrack_operator
-  using (true);
+  using (( SELECT is_operator() AS is_operator));
 create policy tenant_isolation on sync_runs to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
@@ -598,7 +606,7 @@ CREATE TRIGGER move_inputs_revision AFTER UPDATE OF dismissed_input_versions ON 
 alter table sync_states enable row level security;
 alter table sync_states force row level security;
 create policy operator_reads on sync_states for select to biotrack_operator
-  using (true);
+  using (( SELECT is_operator() AS is_operator));
 create policy tenant_isolation on sync_states to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
@@ -630,7 +638,7 @@ CREATE TRIGGER move_inputs_revision BEFORE UPDATE ON tenants FOR EACH ROW WHEN (
 alter table tenants enable row level security;
 alter table tenants force row level security;
 create policy operator_reads on tenants for select to biotrack_operator
-  using (true);
+  using (( SELECT is_operator() AS is_operator));
 create policy tenant_isolation on tenants to biotrack_app
   using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
   with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
@@ -707,7 +715,9 @@ CREATE OR REPLACE FUNCTION public.current_tenant_id()
  RETURNS uuid
  LANGUAGE sql
  STABLE PARALLEL SAFE
-AS $function$ select nullif(current_setting('app.tenant_id', true), '')::uuid $function$
+AS $function$
+    select case when current_user = 'biotrack_app' then nullif(current_setting('app.tenant_id', true), '')::uuid end
+  $function$
 ;
 grant execute on function current_tenant_id() to public;
 
@@ -730,6 +740,30 @@ end
 $function$
 ;
 grant execute on function enqueue_sync_run(uuid,uuid,integer) to biotrack_app;
+
+CREATE OR REPLACE FUNCTION public.is_api_key_valid(key_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform from public.api_keys
+    where id = key_id and (expires_datetime is null or expires_datetime > clock_timestamp()) for key share;
+  return found;
+end
+$function$
+;
+grant execute on function is_api_key_valid(uuid) to biotrack_app;
+grant execute on function is_api_key_valid(uuid) to biotrack_operator;
+
+CREATE OR REPLACE FUNCTION public.is_operator()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select current_user = 'biotrack_operator' $function$
+;
+grant execute on function is_operator() to public;
 
 CREATE OR REPLACE PROCEDURE public.isolate_tenants(IN of_table regclass)
  LANGUAGE plpgsql

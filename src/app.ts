@@ -8,9 +8,10 @@ import { createEventStreams } from './http/event-stream.js';
 import { registerHealth } from './http/health.js';
 import { createListSender } from './http/list-etag.js';
 import { createPager } from './http/pages.js';
+import type { RateLimits } from './http/rate-limit.js';
 import type { RunWithContext } from './http/request-context.js';
 import type { RequestFacts } from './http/request-log.js';
-import { type App, createServer } from './http/server.js';
+import { type App, createServer, type ServerOptions } from './http/server.js';
 import { createTokenReader, type TokenOptions } from './http/tokens.js';
 import { createKeyring, registerApiKeysRoutes } from './modules/api-keys/index.js';
 import { registerChangesRoutes } from './modules/changes/index.js';
@@ -34,7 +35,7 @@ import { registerSwitchesRoutes } from './modules/switches/index.js';
 import { registerSyncsRoutes, replaceRequester } from './modules/syncs/index.js';
 import { registerTenantsRoutes } from './modules/tenants/index.js';
 import { registerUbiRoutes } from './modules/ubi/index.js';
-import { registerUsersRoutes } from './modules/users/index.js';
+import { createUserTracker, registerUsersRoutes } from './modules/users/index.js';
 import { deleteAllCompanies } from './plans/index.js';
 import type { Vault } from './vault/index.js';
 
@@ -52,13 +53,16 @@ export interface AppDeps {
   readonly logger: FastifyBaseLogger;
   /** How to verify JWTs. Undefined to accept API keys only. */
   readonly tokens: TokenOptions | undefined;
-  /** Per caller and process. */
-  readonly rateLimitPerMinute: number;
+  readonly rateLimits: RateLimits;
+  /** See `ServerOptions`. */
+  readonly trustProxy: ServerOptions['trustProxy'];
   /** The size of the cache for list pages. */
   readonly listCacheMegabytes: number;
   /** The base of links, without a trailing slash. */
   readonly publicUrl: string;
   readonly syncIntervalSeconds: number;
+  /** Minimum time between two forced refreshes of a tenant; 0: no minimum. */
+  readonly forcedRefreshSeconds: number;
   readonly onRequestFinished: (facts: RequestFacts) => void;
   /** Passes the context of a request to the audit log. */
   readonly runWithContext: RunWithContext;
@@ -70,7 +74,8 @@ export async function buildApp({
   logger,
   publicUrl,
   tokens,
-  rateLimitPerMinute,
+  rateLimits,
+  trustProxy,
   listCacheMegabytes,
   onRequestFinished,
   runWithContext,
@@ -78,15 +83,20 @@ export async function buildApp({
 }: AppDeps): Promise<App> {
   const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
   const keyring = createKeyring({ db, now: () => performance.now() });
+  const tracker = createUserTracker(db);
   const app = await createServer({
     logger,
     publicUrl,
-    authenticate: async (token) => (await keyring.authenticate(token)) ?? readToken?.(token),
+    authentication: {
+      authenticate: async (token) => (await keyring.authenticate(token)) ?? readToken?.(token),
+      requireActive: tracker.requireActive,
+    },
     idempotencyKeys: createIdempotencyStore({ db, ...ports }),
     translateError,
     onRequestFinished,
     runWithContext,
-    rateLimitPerMinute,
+    rateLimits,
+    trustProxy,
   });
   const deps = {
     db,
@@ -104,7 +114,7 @@ export async function buildApp({
   registerConfigurationRoutes(app, deps);
   registerUbiRoutes(app, { ...deps, resetVerification });
   registerCreationPreferenceRoutes(app, deps);
-  registerUsersRoutes(app, { ...deps, deleteCredentialsOfUser, replaceRequester });
+  registerUsersRoutes(app, { ...deps, tracker, deleteCredentialsOfUser, replaceRequester });
   registerSwitchesRoutes(app, deps);
   registerCredentialsRoutes(app, deps);
   registerLicensesRoutes(app, deps);

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Secret } from './domain/secret.js';
 
 export const PROCESS_ROLES = ['all', 'api', 'worker'] as const;
@@ -31,8 +32,12 @@ export interface Config {
     readonly changesDays: number;
     readonly auditDays: number;
   };
-  /** Per caller and process. */
-  readonly rateLimitPerMinute: number;
+  /** Per process, of each caller and of each address without a valid key or token. */
+  readonly rateLimits: { readonly perMinute: number; readonly unauthenticatedPerMinute: number };
+  /** Addresses of proxies; false: no proxy. */
+  readonly trustProxy: string | false;
+  /** Between two forced refreshes of a tenant; 0: no minimum. */
+  readonly forcedRefreshSeconds: number;
   /** Per process; 0: no cache. */
   readonly listCacheMegabytes: number;
   /** The host application's tokens; undefined: tokens are rejected. */
@@ -45,6 +50,7 @@ export interface JwtConfig {
   /** Source of the public keys: exactly one of the URL and the file is set. */
   readonly jwksUrl: string | undefined;
   readonly jwksFile: string | undefined;
+  readonly maxLifetimeSeconds: number;
 }
 
 export interface Secrets {
@@ -86,11 +92,14 @@ class InvalidValue extends Error {}
 
 const VARIABLES = {
   DATABASE_URL: url(['postgres:', 'postgresql:'], {
-    description: 'Postgres. May point to a transaction-mode pooler. Required when `NODE_ENV` is `production`.',
+    description:
+      'Postgres. May point to a transaction-mode pooler. Required when `NODE_ENV` is `production`. For a database on another machine, `sslmode` must be set: `verify-full`, or `disable` on a trusted network. `?host=/folder` names a socket.',
+    isDatabase: true,
     whenUnset: 'local mode with an embedded Postgres',
   }),
   DATABASE_DIRECT_URL: url(['postgres:', 'postgresql:'], {
     description: 'A session connection to the same database, for migrations and the job queue.',
+    isDatabase: true,
     whenUnset: 'same as `DATABASE_URL`',
   }),
   DATABASE_POOL_SIZE: integer(2, 1_000, 10, 'Maximum number of database connections per process.'),
@@ -128,6 +137,12 @@ const VARIABLES = {
     "Maximum age of a state's mirrored license list. A sync fetches the list again when it is older.",
   ),
   SYNC_INTERVAL_SECONDS: integer(1, 604_800, 3_600, 'Time between two scheduled checks of a state, ±10 %.'),
+  FORCED_REFRESH_SECONDS: integer(
+    0,
+    3_600,
+    30,
+    'Minimum time between two forced refreshes of one tenant. A request within it returns the active run, or 429.',
+  ),
   GUARD_REMOVAL_PERCENT: integer(
     0,
     100,
@@ -164,12 +179,32 @@ const VARIABLES = {
   JWT_JWKS_FILE: text("File with the host application's public keys, instead of `JWT_JWKS_URL`.", {
     whenUnset: '`JWT_JWKS_URL` is used',
   }),
+  JWT_MAX_LIFETIME_SECONDS: integer(
+    60,
+    2_592_000,
+    86_400,
+    'Tokens that expire later than this from now are rejected, because a leaked one would be valid for too long.',
+  ),
   RATE_LIMIT_PER_MINUTE: integer(
     1,
     1_000_000,
     6_000,
     'Requests per minute that one process accepts from one caller. Further requests return 429.',
   ),
+  RATE_LIMIT_UNAUTHENTICATED_PER_MINUTE: integer(
+    1,
+    1_000_000,
+    600,
+    'Requests per minute without a valid key or token that one process accepts from one address. Never limits a valid caller or a health check.',
+  ),
+  TRUST_PROXY: {
+    format: 'IP addresses and networks separated by commas',
+    default: undefined,
+    whenUnset: 'the address of the connection',
+    description: 'Proxies whose `X-Forwarded-For` has the address of the caller.',
+    preset: false as string | false,
+    parse: parseProxies,
+  },
   LIST_CACHE_MEGABYTES: integer(
     0,
     16_384,
@@ -225,7 +260,12 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
       changesDays: reader.read('RETENTION_CHANGES_DAYS'),
       auditDays: reader.read('RETENTION_AUDIT_DAYS'),
     },
-    rateLimitPerMinute: reader.read('RATE_LIMIT_PER_MINUTE'),
+    rateLimits: {
+      perMinute: reader.read('RATE_LIMIT_PER_MINUTE'),
+      unauthenticatedPerMinute: reader.read('RATE_LIMIT_UNAUTHENTICATED_PER_MINUTE'),
+    },
+    trustProxy: reader.read('TRUST_PROXY'),
+    forcedRefreshSeconds: reader.read('FORCED_REFRESH_SECONDS'),
     listCacheMegabytes: reader.read('LIST_CACHE_MEGABYTES'),
     jwt: readJwt(reader),
   };
@@ -270,6 +310,7 @@ function readJwt(reader: Reader): JwtConfig | undefined {
     audience: reader.read('JWT_AUDIENCE') ?? '',
     jwksUrl,
     jwksFile: reader.read('JWT_JWKS_FILE'),
+    maxLifetimeSeconds: reader.read('JWT_MAX_LIFETIME_SECONDS'),
   });
 }
 
@@ -354,16 +395,38 @@ function oneOf<T extends string>(values: readonly T[], preset: T, description: s
   };
 }
 
+/** As `proxy-addr` accepts them: https://www.npmjs.com/package/proxy-addr */
+function parseProxies(value: string): string {
+  const isNetwork = (part: string): boolean => {
+    const [address = '', bits, ...rest] = part.trim().split('/');
+    const version = isIP(address);
+    return (
+      version !== 0 &&
+      rest.length === 0 &&
+      (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+    );
+  };
+  if (value.split(',').every(isNetwork)) return value;
+  throw new InvalidValue('must be IP addresses or networks separated by commas');
+}
+
+function isRemote({ hostname, searchParams }: URL): boolean {
+  const host = searchParams.get('host') ?? hostname;
+  return host !== '' && !host.startsWith('/') && !/^(127\.[\d.]+|\[?::1\]?|localhost)$/.test(host);
+}
+
 interface UrlOptions {
   readonly description: string;
   readonly whenUnset: string;
   /** Only an origin and a path. */
   readonly isBare?: boolean;
+  /** A database of another machine must say whether the connection is encrypted. */
+  readonly isDatabase?: boolean;
 }
 
 function url(
   protocols: readonly string[],
-  { description, whenUnset, isBare = false }: UrlOptions,
+  { description, whenUnset, isBare = false, isDatabase = false }: UrlOptions,
 ): Variable<string | undefined> {
   const prefixes = protocols.map((protocol) => `${protocol}//`).join(' or ');
   return {
@@ -375,8 +438,11 @@ function url(
     parse(value) {
       const parsed = URL.canParse(value) ? new URL(value) : undefined;
       if (parsed === undefined || !protocols.includes(parsed.protocol)) {
-        throw new InvalidValue(`must be a URL that starts with ${prefixes}`);
+        const hint = isDatabase ? '; percent-encode special characters in the user and the password' : '';
+        throw new InvalidValue(`must be a URL that starts with ${prefixes}${hint}`);
       }
+      if (isDatabase && isRemote(parsed) && !parsed.searchParams.has('sslmode'))
+        throw new InvalidValue('must have ?sslmode=verify-full, or ?sslmode=disable on a trusted network');
       if (isBare && (parsed.search || parsed.hash || parsed.username || parsed.password)) {
         throw new InvalidValue('must not contain a user, a query or a fragment');
       }

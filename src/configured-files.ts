@@ -34,11 +34,11 @@ export async function readStates({ statesFile }: Pick<Config, 'statesFile'>): Pr
 /** @throws ConfigError */
 export async function readTokenOptions({ jwt }: Pick<Config, 'jwt'>): Promise<TokenOptions | undefined> {
   if (jwt === undefined) return undefined;
-  const { issuer, audience, jwksUrl, jwksFile } = jwt;
-  if (jwksUrl !== undefined) return { issuer, audience, keys: { kind: 'url', url: jwksUrl } };
+  const { jwksUrl, jwksFile, ...options } = jwt;
+  if (jwksUrl !== undefined) return { ...options, keys: { kind: 'url', url: jwksUrl } };
   const text = await readConfiguredFile('JWT_JWKS_FILE', jwksFile ?? '');
   try {
-    return { issuer, audience, keys: parseTokenKeys(text) };
+    return { ...options, keys: parseTokenKeys(text) };
   } catch (error) {
     if (error instanceof TokenKeysError) throw new ConfigError(`JWT_JWKS_FILE: ${error.message}`);
     throw error;
@@ -47,8 +47,10 @@ export async function readTokenOptions({ jwt }: Pick<Config, 'jwt'>): Promise<To
 
 async function readConfiguredFile(name: string, path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
-  } catch {
-    throw new ConfigError(`${name}: the file cannot be read`);
+    // Without the byte order mark that some editors add.
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    const isEncoding = error instanceof TypeError;
+    throw new ConfigError(`${name}: ${isEncoding ? 'the file is not valid UTF-8' : 'the file cannot be read'}`);
   }
 }

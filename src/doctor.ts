@@ -180,6 +180,7 @@ async function* checkData(url: Secret, keyset: Keyset | undefined): AsyncGenerat
   try {
     const check = await checkDatabase(db);
     yield checkRoles(check);
+    yield checkLogin(check);
     yield checkRowSecurity(check);
     if (check.missingRoles.length === 0 && keyset !== undefined) yield await checkSealed(db, keyset);
     return check.environments;
@@ -207,6 +208,17 @@ function checkRoles({ missingRoles, privilegedRoles }: DatabaseCheck): Finding {
     };
   }
   return { subject, verdict: 'ok', detail: 'biotrack_app and biotrack_operator cannot bypass row security' };
+}
+
+function checkLogin({ loginRights }: DatabaseCheck): Finding {
+  const subject = 'login';
+  if (loginRights.length === 0) return { subject, verdict: 'ok', detail: 'has only the rights that the service needs' };
+  return {
+    subject,
+    verdict: 'warn',
+    detail: `has more rights than the service needs: ${loginRights.join(', ')}`,
+    fix: 'use a login in biotrack_service for the service, and this one for migrations only; see migrations/README.md',
+  };
 }
 
 function checkRowSecurity({ unprotectedTables }: DatabaseCheck): Finding {

@@ -10,7 +10,7 @@ const USAGE = `Usage: node dist/main.js [command]
 
   serve            start the service (npm start); in local mode if DATABASE_URL is not set
   migrate          apply pending migrations to the database of DATABASE_URL (npm run migrate)
-  create-keyset    print a new keyset for VAULT_KEYSET_FILE
+  create-keyset    print a new keyset for VAULT_KEYSET_FILE; with --out FILE, write it to a new file that only you can read
   doctor           check the configuration, the database, the keys and the network, and suggest fixes (npm run doctor)
   vault            rotate the keys that seal passwords (npm run vault); see vault --help
   create-api-key   create an operator API key in the database of DATABASE_URL and print it
@@ -42,9 +42,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const { migrateConfigured } = await import('./operate.js');
     await migrateConfigured(readEnv(process.env), print);
   },
-  async 'create-keyset'() {
-    const { createKeysetFile } = await import('./vault/index.js');
-    process.stdout.write(createKeysetFile(new Date().toISOString().slice(0, 10)));
+  async 'create-keyset'(args) {
+    const { createKeyset } = await import('./create-keyset.js');
+    await createKeyset(args, print);
   },
   async 'create-api-key'(args) {
     const { createOperatorKey } = await import('./operate.js');

@@ -42,6 +42,7 @@ import {
   runSync,
   sweepAbandonedRuns,
 } from './modules/syncs/index.js';
+import { createCallerHook } from './modules/users/index.js';
 import {
   createMetrics,
   listenForMetrics,
@@ -63,7 +64,9 @@ export interface ServiceOptions {
     | 'guardRemovalPercent'
     | 'retention'
     | 'syncIntervalSeconds'
-    | 'rateLimitPerMinute'
+    | 'rateLimits'
+    | 'trustProxy'
+    | 'forcedRefreshSeconds'
     | 'listCacheMegabytes'
   >;
   readonly publicUrl: string;
@@ -171,10 +174,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       logger,
       publicUrl: options.publicUrl,
       tokens: options.tokens,
-      rateLimitPerMinute: config.rateLimitPerMinute,
+      rateLimits: config.rateLimits,
+      trustProxy: config.trustProxy,
+      forcedRefreshSeconds: config.forcedRefreshSeconds,
       listCacheMegabytes: config.listCacheMegabytes,
       onRequestFinished: metrics.requestFinished,
-      runWithContext: (context, rest) => withCommitHooks({ audit: createAuditHook(context) }, rest),
+      runWithContext: (context, rest) =>
+        withCommitHooks({ caller: createCallerHook(context.principal), audit: createAuditHook(context) }, rest),
     });
     await app.listen({ host: config.host, port: config.port });
   }

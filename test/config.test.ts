@@ -208,10 +208,39 @@ const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'RATE_LIMIT_PER_MINUTE',
-    read: config('rateLimitPerMinute'),
+    read: (env) => readEnv(env).config.rateLimits.perMinute,
     preset: 6_000,
     good: { '1': 1, '1000000': 1_000_000 },
     wrong: wholeNumbers(1, 1_000_000),
+  },
+  {
+    name: 'RATE_LIMIT_UNAUTHENTICATED_PER_MINUTE',
+    read: (env) => readEnv(env).config.rateLimits.unauthenticatedPerMinute,
+    preset: 600,
+    good: { '1': 1, '1000000': 1_000_000 },
+    wrong: wholeNumbers(1, 1_000_000),
+  },
+  {
+    name: 'TRUST_PROXY',
+    read: config('trustProxy'),
+    preset: false,
+    good: { '10.0.0.1': '10.0.0.1', '10.0.0.0/8, ::1': '10.0.0.0/8, ::1' },
+    wrong: ['0', '2', '-1', 'true', '10.0.0.0/33', '10.0.0.1/', '10.0.0', `proxy.${CANARY}`, '10.0.0.1,'],
+  },
+  {
+    name: 'FORCED_REFRESH_SECONDS',
+    read: config('forcedRefreshSeconds'),
+    preset: 30,
+    good: { '0': 0, '3600': 3_600 },
+    wrong: wholeNumbers(0, 3_600),
+  },
+  {
+    name: 'JWT_MAX_LIFETIME_SECONDS',
+    required: JWT,
+    read: jwt('maxLifetimeSeconds'),
+    preset: 86_400,
+    good: { '60': 60, '2592000': 2_592_000 },
+    wrong: wholeNumbers(60, 2_592_000),
   },
   {
     name: 'LIST_CACHE_MEGABYTES',
@@ -259,8 +288,11 @@ const VARIABLES: readonly Variable[] = [
     read: secret('databaseUrl'),
     preset: undefined,
     good: {
-      'postgres://a:b@h/d': 'postgres://a:b@h/d',
+      'postgres://a:b@127.0.0.1/d': 'postgres://a:b@127.0.0.1/d',
+      'postgres://a:b@[::1]/d': 'postgres://a:b@[::1]/d',
+      'postgres:///d?host=/run/postgresql': 'postgres:///d?host=/run/postgresql',
       'postgresql://h/d?sslmode=require': 'postgresql://h/d?sslmode=require',
+      'postgres://h/d?sslmode=disable': 'postgres://h/d?sslmode=disable',
     },
     wrong: [...URLS, `mysql://a:${CANARY}@h/d`, `user:${CANARY}@host/db`],
   },
@@ -269,7 +301,7 @@ const VARIABLES: readonly Variable[] = [
     required: DATABASE,
     read: secret('databaseDirectUrl'),
     preset: DATABASE.DATABASE_URL,
-    good: { 'postgres://a:b@direct/d': 'postgres://a:b@direct/d' },
+    good: { 'postgres://a:b@direct/d?sslmode=disable': 'postgres://a:b@direct/d?sslmode=disable' },
     wrong: [...URLS, `http://a:${CANARY}@h/d`],
   },
 ];
@@ -299,7 +331,11 @@ t.test('variables that require each other', async (t) => {
   t.match(errorOf({ NODE_ENV: 'production' }), /^DATABASE_URL is required/, 'production requires a database');
   t.doesNotThrow(() => readEnv({ NODE_ENV: 'production', ...DATABASE }));
   t.doesNotThrow(() => readEnv({ NODE_ENV: 'development' }));
-  t.match(errorOf({ DATABASE_DIRECT_URL: 'postgres://h/d' }), /^DATABASE_URL is required/);
+  const remote = errorOf({ DATABASE_URL: `postgres://a:${CANARY}@db.internal/d` });
+  t.match(remote, /^DATABASE_URL must have \?sslmode=verify-full/, 'another machine, without a word about TLS');
+  t.notOk(remote.includes(CANARY));
+  t.match(errorOf({ DATABASE_URL: 'postgres://a:b#c@h/d' }), /percent-encode/);
+  t.match(errorOf({ DATABASE_DIRECT_URL: 'postgres://localhost/d' }), /^DATABASE_URL is required/);
   for (const ROLE of ['api', 'worker'])
     t.match(errorOf({ ROLE }), /^DATABASE_URL is required/, `the role ${ROLE} requires a database`);
   const all = errorOf({ PORT: CANARY, ROLE: CANARY, LOG_LEVEL: CANARY, DATABASE_URL: CANARY });

@@ -26,7 +26,7 @@ const FILES_PER_PROCESS = 15;
 
 /** These files change, crash or measure their whole process. */
 const OWN_PROCESS =
-  /^test\/(faults\/(biotrack|crashes|database|key-rotation|local-\w+|lockout|pooler|slow-state|steps|upstream)|proof\/benchmark|biotrack\/calls)\.test/;
+  /^test\/(faults\/(biotrack|crashes|database|floods|key-rotation|local-\w+|lockout|pooler|slow-state|steps|upstream)|proof\/benchmark|biotrack\/calls)\.test/;
 
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`);

@@ -10,6 +10,8 @@ export interface DatabaseCheck {
   readonly missingRoles: readonly string[];
   /** Roles of the service that can bypass row security. */
   readonly privilegedRoles: readonly string[];
+  /** Rights of the login that the service does not need, and that row security does not limit. */
+  readonly loginRights: readonly ('superuser' | 'bypassrls' | 'owner of the tables')[];
   /** Tenant tables without forced row security. */
   readonly unprotectedTables: readonly string[];
   /** The environments of the tenants, as `NM/production`; empty without the roles or before the first migration. */
@@ -25,6 +27,7 @@ export async function checkDatabase(db: Db): Promise<DatabaseCheck> {
     skewSeconds: (now.getTime() - Date.now()) / 1000,
     missingRoles,
     privilegedRoles: await findPrivilegedRoles(db),
+    loginRights: await findLoginRights(db),
     unprotectedTables: await findUnprotectedTables(db),
     environments: missingRoles.length === 0 ? await listEnvironmentsInUse(db) : [],
   };
@@ -62,6 +65,20 @@ async function findPrivilegedRoles(db: Db): Promise<string[]> {
     [ROLES],
   );
   return rows.map(({ name }) => name);
+}
+
+async function findLoginRights(db: Db): Promise<DatabaseCheck['loginRights']> {
+  const [login] = await query<{ superuser: boolean; bypassrls: boolean; owner: boolean }>(
+    db,
+    `select rolsuper as superuser, rolbypassrls as bypassrls, exists (
+       select from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' and relowner = pg_roles.oid
+     ) as owner from pg_roles where rolname = current_user`,
+  );
+  if (login?.superuser === true) return ['superuser'];
+  return [
+    ...(login?.bypassrls === true ? (['bypassrls'] as const) : []),
+    ...(login?.owner === true ? (['owner of the tables'] as const) : []),
+  ];
 }
 
 /** Tenant tables are those with a `tenant_id` that is not null. */

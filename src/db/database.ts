@@ -162,8 +162,8 @@ export function withTenant<T>(
 /** Runs at the end of a transaction: what it writes is committed with the rest; if it throws, all is rolled back. */
 export type CommitHook = (tx: Tx | OperatorTx, tenantId: string | undefined) => Promise<void>;
 
-/** What a request records at the end of its transactions: who wrote, and the effect under its Idempotency-Key. */
-type CommitHooks = Readonly<Partial<Record<'audit' | 'idempotency', CommitHook | undefined>>>;
+/** What a request does at the end of its transactions: check the caller again, record who wrote, and the effect under its key. */
+type CommitHooks = Readonly<Partial<Record<'caller' | 'audit' | 'idempotency', CommitHook | undefined>>>;
 
 const commitHooks = new AsyncLocalStorage<CommitHooks>();
 
@@ -175,7 +175,8 @@ export const withCommitHooks = <T>(hooks: CommitHooks, work: () => T): T =>
   commitHooks.run({ ...commitHooks.getStore(), ...hooks }, work);
 
 async function runCommitHooks(tx: Tx | OperatorTx, tenantId: string | undefined): Promise<void> {
-  const { idempotency, audit } = commitHooks.getStore() ?? {};
+  const { caller, idempotency, audit } = commitHooks.getStore() ?? {};
+  await caller?.(tx, tenantId);
   await idempotency?.(tx, tenantId);
   await audit?.(tx, tenantId);
 }

@@ -33,8 +33,10 @@ export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export interface ApiKeys {
   description: string;
+  expires_datetime: Timestamp | null;
   id: string;
   inserted_datetime: Generated<Timestamp>;
+  last_used_datetime: Timestamp | null;
   role: "operator" | "admin";
   secret_hash: Buffer;
   tenant_id: string | null;

@@ -47,7 +47,8 @@ export class Writes {
     return [...this.#entries].slice(0, MAX_ENTRIES);
   }
 
-  record(verb: 'insert' | 'update' | 'delete', table: string, id?: string): void {
+  /** @param id identifies the row, and may say what the verb alone does not */
+  record(verb: 'insert' | 'update' | 'delete' | 'activate' | 'deactivate', table: string, id?: string): void {
     if (BOOKKEEPING.has(table)) return;
     this.#entries.add(id === undefined ? `${verb} ${table}` : `${verb} ${table} ${id}`);
   }

@@ -10,8 +10,24 @@ export interface PageOf<T> {
   readonly nextAfter: string | undefined;
 }
 
-/** @param rows up to `size + 1` rows; the extra row only shows that there is another page */
-export function toPage<T extends { readonly id: string }>(rows: readonly T[], size: number): PageOf<T> {
-  const items = rows.slice(0, size);
-  return { items, nextAfter: rows.length > size ? items.at(-1)?.id : undefined };
+/** A page ends before the item that would make it larger, but has at least one. */
+const MAX_PAGE_BYTES = 2 * 1024 * 1024;
+
+/**
+ * @param rows up to `size + 1` rows; the extra row only shows that there is another page
+ * @param toBytes about how long a row is as JSON, for rows of which a page could be too large
+ */
+export function toPage<T extends { readonly id: string }>(
+  rows: readonly T[],
+  size: number,
+  toBytes: (row: T) => number = () => 0,
+): PageOf<T> {
+  let bytes = 0;
+  const isTooMuch = (row: T, index: number): boolean => {
+    bytes += toBytes(row);
+    return index >= size || (index > 0 && bytes > MAX_PAGE_BYTES);
+  };
+  const end = rows.findIndex(isTooMuch);
+  const items = end === -1 ? rows : rows.slice(0, end);
+  return { items, nextAfter: end !== -1 ? items.at(-1)?.id : undefined };
 }

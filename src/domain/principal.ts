@@ -12,6 +12,8 @@ export interface ApiKeyPrincipal {
   readonly role: 'operator' | 'admin';
   /** Null only for operators. */
   readonly tenantId: string | null;
+  /** Null: never. */
+  readonly expiresAt: Date | null;
 }
 
 /** A user of the host application, authenticated by its token. */
@@ -21,6 +23,8 @@ export interface UserPrincipal {
   readonly id: string;
   readonly role: 'admin' | 'user';
   readonly tenantId: string;
+  /** When the token expires. */
+  readonly expiresAt: Date;
 }
 
 /** The caller as stored in records: contains no name or email address. */

@@ -116,6 +116,9 @@ export class ServiceError extends Error {
   }
 }
 
+export const userInactive = (): ServiceError =>
+  new ServiceError('forbidden', 'The host application has deactivated this user.', { reason: 'user_inactive' });
+
 /** Also for objects of other tenants, so that a caller cannot find out whether they exist. */
 export const notFound = (what: string): ServiceError =>
   new ServiceError('not_found', `The ${what} does not exist, or the caller cannot access it.`);

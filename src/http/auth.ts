@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../domain/principal.js';
 import { notFound, ServiceError } from '../domain/service-error.js';
 import { isPublic, mayCall, type OperationId, POLICY } from './policy.js';
@@ -10,7 +10,17 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set on every route that is not public. */
     principal: Principal | null;
+    /** Whether the request's key or token is still valid. */
+    isStillValid: (() => Promise<boolean>) | null;
   }
+}
+
+export interface AuthOptions {
+  readonly authenticate: Authenticate;
+  /** @throws ServiceError `forbidden` if the principal is a deactivated user */
+  readonly requireActive: (principal: Principal) => Promise<void>;
+  /** Counts a request that is about to be rejected. @throws ServiceError `rate_limited` */
+  readonly countRejected: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 }
 
 const BEARER = /^Bearer +([!-~]+)$/i;
@@ -18,21 +28,43 @@ const BEARER = /^Bearer +([!-~]+)$/i;
 const TOKEN_MAX_LENGTH = 8_192;
 
 /** Authenticates requests. Registering a route whose operation id is not in the policy throws. */
-export function registerAuth(app: FastifyInstance, authenticate: Authenticate): void {
+export function registerAuth(app: FastifyInstance, { authenticate, requireActive, countRejected }: AuthOptions): void {
   app.decorateRequest('principal', null);
+  app.decorateRequest('isStillValid', null);
   app.addHook('onRoute', (route) => {
     if (route.schema?.hide === true) return;
     const id = route.schema?.operationId;
     if (id === undefined || !(id in POLICY))
       throw new Error(`${String(route.method)} ${route.url} is not in the policy`);
   });
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { schema } = request.routeOptions;
     // Unknown routes and the docs pages hold no data.
     if (schema === undefined || schema.hide === true) return;
     const id = schema.operationId as OperationId;
-    if (!isPublic(id)) request.principal = await authenticateRequest(request, authenticate);
+    if (isPublic(id)) return;
+    try {
+      request.principal = await authenticateRequest(request, authenticate);
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'unauthenticated') await countRejected(request, reply);
+      throw error;
+    }
+    request.isStillValid = async () => {
+      const principal = await authenticateRequest(request, authenticate);
+      await requireActive(principal);
+      return true;
+    };
   });
+}
+
+/** For responses that take long. False if the caller's key or token is no longer valid, or the user was deactivated. */
+export async function recheckPrincipal(request: FastifyRequest): Promise<boolean> {
+  try {
+    return (await request.isStillValid?.()) ?? false;
+  } catch (error) {
+    if (error instanceof ServiceError && ['unauthenticated', 'forbidden'].includes(error.code)) return false;
+    throw error;
+  }
 }
 
 /** Authorizes requests by role and tenant; must run after `registerAuth`. */

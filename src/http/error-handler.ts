@@ -41,6 +41,9 @@ function toServiceError(error: FastifyError, translate: TranslateError): Service
   if (error.validation !== undefined) return toValidationError({ ...error, validation: error.validation });
   const frameworkError = FRAMEWORK_ERRORS[error.code];
   if (frameworkError !== undefined) return new ServiceError(...frameworkError, { cause: error });
+  // Whatever else Fastify itself blames on the request.
+  if (typeof error.code === 'string' && error.code.startsWith('FST_') && (error.statusCode ?? 500) < 500)
+    return new ServiceError('invalid_request', 'The request could not be read.', { cause: error });
   // The JSON parser rejects syntax errors and keys such as __proto__.
   if (error instanceof SyntaxError && error.statusCode === 400) {
     return new ServiceError('malformed_json', 'The body could not be parsed.', { cause: error });

@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { linkSignals } from '../domain/linked-signal.js';
 import { ServiceError } from '../domain/service-error.js';
+import { principalOf, recheckPrincipal } from './auth.js';
+import { toCallerKey } from './in-flight.js';
 
 /** A server-sent event. */
 export interface StreamEvent {
@@ -16,43 +18,68 @@ export const EVENT_STREAM = 'text/event-stream';
 /** The event streams of this process. Their number is limited; a shutdown ends them. */
 export interface EventStreams {
   /**
-   * Sends events until the iterable ends.
+   * Sends events until the iterable ends, the reader leaves, or the caller may no longer read them.
    * @param events polls its source. It receives a function that waits for the next poll and returns false once the stream
    * has ended; it yields undefined when there is nothing new.
    * @throws ServiceError `streams_exhausted`
    */
   send(
+    request: FastifyRequest,
     reply: FastifyReply,
     events: (wait: () => Promise<boolean>) => AsyncIterable<StreamEvent | undefined>,
   ): FastifyReply;
 }
 
-const MAX_STREAMS = 100;
+export interface StreamLimits {
+  readonly ofProcess: number;
+  readonly ofTenant: number;
+  readonly ofCaller: number;
+}
+
+const LIMITS: StreamLimits = { ofProcess: 100, ofTenant: 20, ofCaller: 5 };
 const POLL_INTERVAL_MS = 500;
 /** Proxies close connections that stay silent for too long. */
 const HEARTBEAT_MS = 10_000;
+/** How often the caller's key, token and status are checked again. With their caches, a stream ends within 15 seconds. */
+const RECHECK_MS = 4_000;
 
-export function createEventStreams(shutdown: AbortSignal, maxStreams = MAX_STREAMS): EventStreams {
-  let open = 0;
+export function createEventStreams(shutdown: AbortSignal, limits = LIMITS): EventStreams {
+  const open = new Map<string, number>();
+  const add = (key: string, difference: number): void => {
+    const count = (open.get(key) ?? 0) + difference;
+    if (count === 0) open.delete(key);
+    else open.set(key, count);
+  };
   return {
-    send(reply, events) {
-      if (open >= maxStreams) throw new ServiceError('streams_exhausted', 'Retry later, or poll the sync run instead.');
-      open += 1;
+    send(request, reply, events) {
+      const principal = principalOf(request);
+      const { tenant_id: tenantId = '' } = request.params as { tenant_id?: string };
+      const keys = ['', `tenant ${tenantId}`, `caller ${toCallerKey(principal)}`];
+      const maxima = [limits.ofProcess, limits.ofTenant, limits.ofCaller];
+      if (keys.some((key, index) => (open.get(key) ?? 0) >= (maxima[index] as number)))
+        throw new ServiceError('streams_exhausted', 'Retry later, or poll the sync run instead.');
+      for (const key of keys) add(key, 1);
       const closed = new AbortController();
       const linked = linkSignals([shutdown, closed.signal]);
       const ended = linked.signal;
+      let checkedAt = performance.now();
       const wait = async (): Promise<boolean> => {
         await delay(POLL_INTERVAL_MS, undefined, { signal: ended }).catch(() => undefined);
-        return !ended.aborted;
+        if (ended.aborted || performance.now() - checkedAt < RECHECK_MS) return !ended.aborted;
+        checkedAt = performance.now();
+        return recheckPrincipal(request);
       };
-      const stream = Readable.from(toText(events(wait)));
-      stream.once('close', () => {
-        open -= 1;
+      // Of the connection: the stream itself only notices its end with the next event.
+      reply.raw.once('close', () => {
+        for (const key of keys) add(key, -1);
         closed.abort();
         linked.dispose();
       });
       // Disables buffering in nginx and other proxies, which would delay events.
-      return reply.type(EVENT_STREAM).header('x-accel-buffering', 'no').send(stream);
+      return reply
+        .type(EVENT_STREAM)
+        .header('x-accel-buffering', 'no')
+        .send(Readable.from(toText(events(wait))));
     },
   };
 }

@@ -3,7 +3,6 @@ import Type from 'typebox';
 import type { IdempotencyStore, IdempotentRequest, StoredResponse } from '../domain/idempotency.js';
 import type { Log } from '../domain/log-event.js';
 import { toActor } from '../domain/principal.js';
-import { principalOf } from './auth.js';
 import { addErrors } from './operation.js';
 import { PROBLEM_TYPE } from './problem.js';
 
@@ -43,8 +42,9 @@ export function registerIdempotency(app: FastifyInstance, store: IdempotencyStor
   // A callback instead of a promise, so that the rest of the request runs inside the attempt.
   app.addHook('preHandler', (request, reply, done) => {
     const key = request.headers[HEADER];
-    if (request.method !== 'POST' || typeof key !== 'string') return done();
-    const principal = principalOf(request);
+    const { principal } = request;
+    // Unknown paths have no principal.
+    if (request.method !== 'POST' || typeof key !== 'string' || principal === null) return done();
     const { tenant_id: tenantId } = request.params as { tenant_id?: string };
     const { method, url, body } = request;
     store

@@ -1,14 +1,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../domain/service-error.js';
 
+export interface UnmatchedRequests {
+  /** A hook that answers them before their body is parsed: 404, 405, or 204 for OPTIONS. */
+  readonly reject: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+}
+
 interface Path {
   readonly url: string;
   readonly pattern: RegExp;
   readonly methods: Set<string>;
 }
 
-/** Collects the methods of each path. @returns the handler for unmatched requests: 404, 405, or 204 for OPTIONS */
-export function collectMethods(app: FastifyInstance): (request: FastifyRequest, reply: FastifyReply) => void {
+/** Collects the methods of each path. */
+export function collectMethods(app: FastifyInstance): UnmatchedRequests {
   const paths = new Map<string, Path>();
   /** Paths such as `…/bulk`, which also match `…/:id` and would be routed there for methods that they do not support. */
   let shadowed: readonly Path[] = [];
@@ -22,27 +27,28 @@ export function collectMethods(app: FastifyInstance): (request: FastifyRequest, 
     shadowed = all.filter(({ url }) => all.some((other) => other.url !== url && other.pattern.test(url)));
   });
   const toPath = ({ url }: FastifyRequest): string => url.split('?')[0] ?? '';
-  const rejectMethod = (request: FastifyRequest, reply: FastifyReply, methods: readonly string[]): void => {
+  const rejectMethod = (request: FastifyRequest, reply: FastifyReply, methods: readonly string[]): FastifyReply => {
     reply.header('allow', [...new Set(methods)].sort().join(', '));
-    if (request.method === 'OPTIONS') void reply.code(204).send();
-    else throw new ServiceError('method_not_allowed', 'The Allow header lists the methods that this path supports.');
+    if (request.method === 'OPTIONS') return reply.code(204).send();
+    throw new ServiceError('method_not_allowed', 'The Allow header lists the methods that this path supports.');
   };
   const findShadowed = (path: string): Path | undefined => shadowed.find(({ pattern }) => pattern.test(path));
   app.addHook('onRequest', async (request, reply) => {
-    if (shadowed.length === 0 || request.routeOptions.url === undefined) return;
+    if (shadowed.length === 0 || request.is404) return undefined;
     const own = findShadowed(toPath(request));
-    if (own !== undefined && own.url !== request.routeOptions.url) rejectMethod(request, reply, [...own.methods]);
+    const isShadowed = own !== undefined && own.url !== request.routeOptions.url;
+    return isShadowed ? rejectMethod(request, reply, [...own.methods]) : undefined;
   });
-  return (request, reply) => {
-    const path = toPath(request);
-    const own = findShadowed(path);
-    const found = own === undefined ? [...paths.values()].filter(({ pattern }) => pattern.test(path)) : [own];
-    if (found.length === 0) throw new ServiceError('not_found', 'No operation has this path.');
-    rejectMethod(
-      request,
-      reply,
-      found.flatMap(({ methods }) => [...methods]),
-    );
+  return {
+    async reject(request, reply) {
+      if (!request.is404) return undefined;
+      const path = toPath(request);
+      const own = findShadowed(path);
+      const found = own === undefined ? [...paths.values()].filter(({ pattern }) => pattern.test(path)) : [own];
+      if (found.length === 0) throw new ServiceError('not_found', 'No operation has this path.');
+      const methods = found.flatMap((each) => [...each.methods]);
+      return rejectMethod(request, reply, methods);
+    },
   };
 }
 

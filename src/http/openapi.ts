@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import scalar from '@scalar/fastify-api-reference';
 import type { FastifyInstance } from 'fastify';
@@ -34,6 +35,7 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
         typeof json.$id === 'string' ? json.$id : `Schema${index}`,
     },
   });
+  addContentPolicy(app);
   // Hidden routes require no authentication: the documentation holds no data.
   app.get('/openapi/v1.json', { schema: { hide: true } }, async () => app.swagger());
   registerProblemPages(app);
@@ -45,6 +47,20 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
       hideClientButton: true,
       showDeveloperTools: 'never',
     },
+  });
+}
+
+/** Pages run only scripts of this service. The reference has one inline script, which its digest allows. */
+function addContentPolicy(app: FastifyInstance): void {
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (typeof payload !== 'string' || !String(reply.getHeader('content-type')).startsWith('text/html')) return;
+    const scripts = [...payload.matchAll(/<script[^>]*>([^<]+)<\/script>/g)].map(
+      ([, script = '']) => ` 'sha256-${hash('sha256', script, 'base64')}'`,
+    );
+    reply.header(
+      'content-security-policy',
+      `default-src 'self'; script-src 'self'${scripts.join('')}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'`,
+    );
   });
 }
 

@@ -15,6 +15,8 @@ export const POLICY = {
   createApiKey: operatorOnly,
   listApiKeys: operatorOnly,
   deleteApiKey: operatorOnly,
+  rotateApiKey: operatorOnly,
+  getMe: everyRole,
   listTenants: operatorOnly,
   putTenant: operatorOnly,
   getTenant: everyRole,

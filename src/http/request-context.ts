@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import { toActor } from '../domain/principal.js';
+import { type Principal, toActor } from '../domain/principal.js';
 import { isRead } from './operation.js';
 
 /** What the audit log records of a request. */
 export interface RequestContext {
   readonly operationId: string;
+  readonly principal: Principal;
   readonly actor: string;
   readonly requestId: string;
   /** The path of the request, which identifies the object. */
@@ -21,6 +22,6 @@ export function registerRequestContext(app: FastifyInstance, runWithContext: Run
     const { principal } = request;
     if (operationId === undefined || principal === null || isRead(operationId)) return done();
     const object = new URL(request.url, 'http://localhost').pathname;
-    runWithContext({ operationId, actor: toActor(principal), requestId: request.id, object }, done);
+    runWithContext({ operationId, principal, actor: toActor(principal), requestId: request.id, object }, done);
   });
 }

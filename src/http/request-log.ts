@@ -27,6 +27,7 @@ export function registerRequestLog(app: FastifyInstance, onFinished: (facts: Req
       'http.status': status,
       ...toTrace(request.headers.traceparent),
       'http.duration_ms': durationMs,
+      'client.address': request.ip,
       ...(principal === null ? {} : { 'principal.id': principal.id, 'principal.role': principal.role }),
       ...(error === null ? {} : { 'error.code': error.code }),
       ...(error?.cause !== undefined && status >= 500 ? { err: error.cause } : {}),

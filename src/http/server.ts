@@ -6,17 +6,18 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import type { IdempotencyStore } from '../domain/idempotency.js';
 import { ERRORS, ServiceError } from '../domain/service-error.js';
-import { type Authenticate, registerAuth, registerPolicy } from './auth.js';
+import { type AuthOptions, registerAuth, registerPolicy } from './auth.js';
 import { registerDrain } from './drain.js';
 import { handleFrameworkError, registerErrorHandler, type TranslateError } from './error-handler.js';
 import { registerIdempotency } from './idempotency.js';
+import { registerInFlight } from './in-flight.js';
 import { registerStrictJson } from './json-body.js';
 import { collectMethods } from './methods.js';
 import { registerOpenapi } from './openapi.js';
 import { BODY_LIMIT, OPTIONAL_BODY } from './operation.js';
 import { listNamedSchemas } from './primitives.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
-import { registerRateLimit } from './rate-limit.js';
+import { createRateLimits, type RateLimits } from './rate-limit.js';
 import { type RunWithContext, registerRequestContext } from './request-context.js';
 import { type RequestFacts, registerRequestLog } from './request-log.js';
 import { buildSerializer } from './serializer.js';
@@ -34,9 +35,10 @@ export type App = FastifyInstance<
 export interface ServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly publicUrl: string;
-  readonly authenticate: Authenticate;
-  /** Per caller and process. */
-  readonly rateLimitPerMinute: number;
+  readonly authentication: Omit<AuthOptions, 'countRejected'>;
+  readonly rateLimits: RateLimits;
+  /** The proxies whose `X-Forwarded-For` has the address of the caller: addresses and networks. False: none. */
+  readonly trustProxy: string | false;
   readonly idempotencyKeys: IdempotencyStore;
   readonly translateError: TranslateError;
   readonly onRequestFinished: (facts: RequestFacts) => void;
@@ -48,6 +50,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** How often Node checks for timeouts. Its default of 30 s would double the request timeout. */
 const CONNECTIONS_CHECKING_INTERVAL_MS = 1_000;
+/** A reader that takes no byte of a response for this long is closed: after twice as long at the latest, because Node waits once more. */
+const READ_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 const MAX_URL_LENGTH = 8_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -57,6 +61,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     loggerInstance: options.logger,
     // Replaced by `registerRequestLog`.
     logController: new Fastify.LogController({ disableRequestLogging: true, requestIdLogLabel: 'request.id' }),
+    trustProxy: options.trustProxy,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
@@ -78,18 +83,29 @@ export async function createServer(options: ServerOptions): Promise<App> {
   registerStrictValidation(app);
   registerRequestLog(app, options.onRequestFinished);
   registerErrorHandler(app, options.translateError);
-  app.setNotFoundHandler(collectMethods(app));
+  const unmatched = collectMethods(app);
   registerBodyRules(app);
   registerDrain(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
+    if (!URL.canParse(`http://${request.headers.host ?? 'localhost'}`))
+      throw new ServiceError('invalid_request', 'The Host header is not a host.', {
+        errors: [{ pointer: 'header:host', detail: 'is not a host' }],
+      });
     if (request.url.length > MAX_URL_LENGTH)
       throw new ServiceError('uri_too_long', `The limit is ${MAX_URL_LENGTH} characters.`);
   });
+  app.addHook('onSend', async (request) => {
+    // Until the response has been sent; Node then waits for the next request as long as `keepAliveTimeout` says.
+    request.raw.socket.setTimeout(READ_TIMEOUT_MS);
+  });
   await app.register(helmet, { contentSecurityPolicy: false });
-  registerAuth(app, options.authenticate);
-  await registerRateLimit(app, options.rateLimitPerMinute);
+  const { count, countRejected } = await createRateLimits(app, options.rateLimits);
+  registerAuth(app, { ...options.authentication, countRejected });
+  app.addHook('onRequest', count);
+  app.addHook('onRequest', unmatched.reject);
   registerPolicy(app);
+  registerInFlight(app);
   registerIdempotency(app, options.idempotencyKeys);
   registerRequestContext(app, options.runWithContext);
   await registerOpenapi(app, options.publicUrl);

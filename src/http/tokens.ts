@@ -1,6 +1,7 @@
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
+  customFetch,
   decodeProtectedHeader,
   errors,
   type JSONWebKeySet,
@@ -16,6 +17,8 @@ export interface TokenOptions {
   readonly issuer: string;
   readonly audience: string;
   readonly keys: TokenKeys;
+  /** Tokens that expire later than this from now are rejected. */
+  readonly maxLifetimeSeconds: number;
 }
 
 /** The host application's public keys, or their URL. */
@@ -50,6 +53,7 @@ const FETCH_TIMEOUT_MS = 3_000;
 /** A revoked key is accepted for up to this long. */
 const KEYS_MAX_AGE_MS = 600_000;
 /** Limits how often tokens with unknown key ids cause a refetch. */
+const KEYS_MAX_BYTES = 1024 * 1024;
 const REFETCH_AFTER_MS = 30_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** One line without control characters or surrounding white space. */
@@ -57,13 +61,14 @@ const USER_ID = /^[^\p{Cc}\p{Cs}\s](?:[^\p{Cc}\p{Cs}]*[^\p{Cc}\p{Cs}\s])?$/u;
 const USER_ID_MAX_LENGTH = 200;
 
 /** Verifies the tokens of the host application; undefined for an invalid token. */
-export function createTokenReader({ issuer, audience, keys }: TokenOptions): Authenticate {
+export function createTokenReader({ issuer, audience, keys, maxLifetimeSeconds }: TokenOptions): Authenticate {
   const getKey = keys.kind === 'set' ? createLocalJWKSet(keys.set) : fetchKeys(keys.url);
   return async (token) => {
     if (!COMPACT.test(token)) return undefined;
     try {
       const header = decodeProtectedHeader(token);
       if (Object.keys(header).some((name) => !HEADERS.includes(name))) return undefined;
+      if (typeof header.kid !== 'string' || header.kid === '') return undefined;
       if (!TYPES.includes(header.typ?.toLowerCase())) return undefined;
       const { payload } = await jwtVerify(token, getKey, {
         issuer,
@@ -72,7 +77,7 @@ export function createTokenReader({ issuer, audience, keys }: TokenOptions): Aut
         requiredClaims: ['exp'],
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
       });
-      return toPrincipal(payload);
+      return isTooLong(payload.exp, maxLifetimeSeconds) ? undefined : toPrincipal(payload);
     } catch (error) {
       if (error instanceof ServiceError) throw error;
       // The token, or the key that it refers to, is invalid.
@@ -82,11 +87,19 @@ export function createTokenReader({ issuer, audience, keys }: TokenOptions): Aut
   };
 }
 
-function toPrincipal({ sub, tenant_id: tenantId, role }: Readonly<Record<string, unknown>>): UserPrincipal | undefined {
+const isTooLong = (exp: number | undefined, maxSeconds: number): boolean =>
+  !(Number.isFinite(exp) && (exp as number) * 1_000 - Date.now() <= (maxSeconds + CLOCK_TOLERANCE_SECONDS) * 1_000);
+
+function toPrincipal({
+  sub,
+  tenant_id: tenantId,
+  role,
+  exp,
+}: Readonly<Record<string, unknown>>): UserPrincipal | undefined {
   if (typeof sub !== 'string' || sub.length > USER_ID_MAX_LENGTH || !USER_ID.test(sub)) return undefined;
   if (typeof tenantId !== 'string' || !UUID.test(tenantId)) return undefined;
   if (role !== 'admin' && role !== 'user') return undefined;
-  return { kind: 'user', id: sub, role, tenantId };
+  return { kind: 'user', id: sub, role, tenantId, expiresAt: new Date(Number(exp) * 1_000) };
 }
 
 /** Fetches and caches keys. While they cannot be fetched, tokens are neither accepted nor rejected: 503. */
@@ -95,6 +108,7 @@ function fetchKeys(url: string): JWTVerifyGetKey {
     timeoutDuration: FETCH_TIMEOUT_MS,
     cacheMaxAge: KEYS_MAX_AGE_MS,
     cooldownDuration: REFETCH_AFTER_MS,
+    [customFetch]: fetchLimited,
   });
   return async (header, token) => {
     try {
@@ -107,6 +121,19 @@ function fetchKeys(url: string): JWTVerifyGetKey {
       });
     }
   };
+}
+
+/** Fails for a response that is longer than any key set. */
+async function fetchLimited(url: string, options: RequestInit): Promise<Response> {
+  const response = await fetch(url, options);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > KEYS_MAX_BYTES) throw new TypeError(`the key set has more than ${KEYS_MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return new Response(Buffer.concat(chunks), { status: response.status, headers: response.headers });
 }
 
 /** Parses a JWK Set file of public keys. @throws TokenKeysError */

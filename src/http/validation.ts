@@ -1,4 +1,4 @@
-import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { FastifyInstance, FastifySchemaValidationError } from 'fastify';
 import { type FieldError, ServiceError } from '../domain/service-error.js';
@@ -29,10 +29,64 @@ function createCompiler(options: Options): (schema: unknown) => ValidateFunction
   const compiled = new Map<string, ValidateFunction>();
   return (schema) => {
     const text = JSON.stringify(schema);
-    const validate = compiled.get(text) ?? ajv.compile(JSON.parse(text));
+    const validate = compiled.get(text) ?? withLengthsFirst(ajv.compile(JSON.parse(text)));
     compiled.set(text, validate);
     return validate;
   };
+}
+
+/** Checks lengths before anything else: a validator would look at every item of a list that is too long. */
+function withLengthsFirst(validate: ValidateFunction): ValidateFunction {
+  const { schema } = validate;
+  const check = (value: unknown): boolean => {
+    const tooLong = findTooLong(schema as LengthSchema, value, '');
+    const isValid = tooLong === undefined && (validate(value) as boolean);
+    checked.errors = tooLong === undefined ? validate.errors : [tooLong];
+    return isValid;
+  };
+  const checked = Object.assign(check, { schema }) as unknown as ValidateFunction;
+  return checked;
+}
+
+interface LengthSchema {
+  readonly maxLength?: number;
+  readonly maxItems?: number;
+  readonly properties?: Readonly<Record<string, LengthSchema>>;
+  readonly items?: LengthSchema;
+}
+
+function findTooLong(schema: LengthSchema, value: unknown, path: string): ErrorObject | undefined {
+  const tooLong = (keyword: 'maxLength' | 'maxItems', limit: number): ErrorObject => ({
+    instancePath: path,
+    schemaPath: '',
+    keyword,
+    params: { limit },
+    message: `must NOT have more than ${limit} ${keyword === 'maxItems' ? 'items' : 'characters'}`,
+  });
+  if (typeof value === 'string') {
+    // A character has up to two UTF-16 units; the validator counts characters.
+    const { maxLength = Number.POSITIVE_INFINITY } = schema;
+    return value.length > 2 * maxLength ? tooLong('maxLength', maxLength) : undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Array.isArray(value)) {
+    const { maxItems = Number.POSITIVE_INFINITY, items } = schema;
+    if (value.length > maxItems) return tooLong('maxItems', maxItems);
+    return items === undefined
+      ? undefined
+      : findFirst(value.entries(), ([index, item]) => findTooLong(items, item, `${path}/${index}`));
+  }
+  return findFirst(Object.entries(schema.properties ?? {}), ([name, property]) =>
+    findTooLong(property, (value as Readonly<Record<string, unknown>>)[name], `${path}/${name}`),
+  );
+}
+
+function findFirst<T, Found>(values: Iterable<T>, find: (value: T) => Found | undefined): Found | undefined {
+  for (const value of values) {
+    const found = find(value);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 const WHOLE_NUMBER = /^-?\d{1,15}$/;

@@ -3,8 +3,9 @@ import { Secret } from '../domain/secret.js';
 import type { Keyset } from './keyset.js';
 
 /**
- * Additional authenticated data. A text sealed in one context cannot be opened in another: a row copied over another
- * row, an old password restored, or a changed upstream URL never sends a password to the wrong host.
+ * Additional authenticated data. A text sealed in one context cannot be opened in another: a sealed text copied into another row,
+ * an old one put into a row that has changed since, or a changed upstream URL never sends a password to the wrong host. A whole
+ * row restored from a backup opens as before.
  */
 export interface SealContext {
   readonly tenantId: string;
@@ -38,7 +39,7 @@ const WRAPPED_BYTES = IV_BYTES + KEY_BYTES + TAG_BYTES;
 /**
  * Envelope encryption: each text is encrypted with its own key, which is encrypted with the keyset's first key.
  * Layout in bytes: format (1), length of the key ID (1), key ID, encrypted text key (12 + 32 + 16), encrypted text
- * (12 + n + 16).
+ * (12 + n + 16). The text is padded, so that its length does not show: 0x80 and zeros up to a multiple of 64 bytes.
  */
 export function createVault(keyset: Keyset): Vault {
   const keys = new Map(keyset.map(({ id, key }) => [id, key]));
@@ -51,7 +52,7 @@ export function createVault(keyset: Keyset): Vault {
       const aad = toAad(header, context);
       const textKey = randomBytes(KEY_BYTES);
       const wrapped = encrypt(primary.key, textKey, aad);
-      return Buffer.concat([header, wrapped, encrypt(textKey, Buffer.from(secret.reveal(), 'utf8'), aad)]);
+      return Buffer.concat([header, wrapped, encrypt(textKey, pad(Buffer.from(secret.reveal(), 'utf8')), aad)]);
     },
     open(sealed, context) {
       try {
@@ -62,7 +63,7 @@ export function createVault(keyset: Keyset): Vault {
         const aad = toAad(header, context);
         const body = sealed.subarray(header.length);
         const textKey = decrypt(key, body.subarray(0, WRAPPED_BYTES), aad);
-        return new Secret(decrypt(textKey, body.subarray(WRAPPED_BYTES), aad).toString('utf8'));
+        return new Secret(unpad(decrypt(textKey, body.subarray(WRAPPED_BYTES), aad)).toString('utf8'));
       } catch (error) {
         if (error instanceof UnreadableError) throw error;
         throw new UnreadableError('the sealed text does not match its context', { cause: error });
@@ -74,6 +75,16 @@ export function createVault(keyset: Keyset): Vault {
     },
   };
 }
+
+const PADDING = 0x80;
+const PADDED_BYTES = 64;
+
+const pad = (text: Buffer): Buffer => {
+  const length = Math.ceil((text.length + 1) / PADDED_BYTES) * PADDED_BYTES;
+  return Buffer.concat([text, Buffer.from([PADDING]), Buffer.alloc(length - text.length - 1)]);
+};
+
+const unpad = (padded: Buffer): Buffer => padded.subarray(0, padded.lastIndexOf(PADDING));
 
 /** A JSON array, because plain concatenation would give different contexts the same bytes. */
 const toAad = (header: Buffer, { tenantId, owner, rowId, secretVersion, originId }: SealContext): Buffer =>

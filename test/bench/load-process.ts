@@ -26,6 +26,8 @@ const SAMPLE_INTERVAL_MS = 50;
 answerParent({
   async run({ baseUrl, paths, headers, connections, seconds, amount, status }: LoadOptions): Promise<LoadResult> {
     const result = await autocannon({
+      // An ORM may take longer for a page than the default of 10 s.
+      timeout: 60,
       url: baseUrl,
       connections,
       ...(amount === undefined ? { duration: seconds } : { amount }),

@@ -51,6 +51,7 @@ export const SHARED_CODES: readonly string[] = [
 /** The test file of each operation. `every-operation.test.ts` fails for operations that are missing here. */
 export const OWNERS = {
   'service.test.ts': ['getLivez', 'getReadyz', 'listStates', 'createApiKey', 'listApiKeys', 'deleteApiKey'],
+  'callers.test.ts': ['rotateApiKey', 'getMe'],
   'tenants.test.ts': ['listTenants', 'putTenant', 'getTenant', 'deleteTenant'],
   'ubi.test.ts': ['getUbi', 'putUbi'],
   'setup.test.ts': ['getSetup'],

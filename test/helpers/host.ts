@@ -25,7 +25,12 @@ export function createHost(): Host {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const jwk = { ...publicKey.export({ format: 'jwk' }), kty: 'OKP', kid: KEY_ID, alg: 'EdDSA', use: 'sig' };
   return {
-    tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'set', set: { keys: [jwk] } } },
+    tokens: {
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      keys: { kind: 'set', set: { keys: [jwk] } },
+      maxLifetimeSeconds: 86_400,
+    },
     privateKey,
     tokenOf: (user) =>
       signToken({ alg: 'EdDSA', kid: KEY_ID, typ: 'JWT' }, toClaims(user), (text) => sign(null, text, privateKey)),

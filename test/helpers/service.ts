@@ -4,6 +4,7 @@ import pg from 'pg';
 import type t from 'tap';
 import { type Dispatcher, request } from 'undici';
 import { parseStates } from '../../src/biotrack/index.js';
+import type { Config } from '../../src/config.js';
 import { Secret } from '../../src/domain/secret.js';
 import type { TokenOptions } from '../../src/http/tokens.js';
 
@@ -88,7 +89,9 @@ export interface TestServiceOptions {
   readonly metricsPort?: number;
   readonly databasePoolSize?: number;
   /** Of one caller. Defaults to more than any test sends. */
-  readonly rateLimitPerMinute?: number;
+  readonly rateLimits?: Partial<Config['rateLimits']>;
+  readonly trustProxy?: Config['trustProxy'];
+  readonly forcedRefreshSeconds?: number;
   /** Less patience with BioTrack than usual. */
   readonly timing?: ServiceOptions['timing'];
   /** A second process on the database, simulator and keys of this one. */
@@ -136,7 +139,9 @@ export async function startTestService(
       guardRemovalPercent: 10,
       retention: { runsDays: 90, previewsHours: 24, changesDays: 400, auditDays: 730 },
       syncIntervalSeconds: options.syncIntervalSeconds ?? 3_600,
-      rateLimitPerMinute: options.rateLimitPerMinute ?? 1_000_000,
+      rateLimits: { perMinute: 1_000_000, unauthenticatedPerMinute: 1_000_000, ...options.rateLimits },
+      trustProxy: options.trustProxy ?? false,
+      forcedRefreshSeconds: options.forcedRefreshSeconds ?? 0,
       listCacheMegabytes: 8,
     },
     publicUrl: baseUrl,

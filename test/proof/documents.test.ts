@@ -72,7 +72,7 @@ async function startLocalMode(t: Test, dataDir: string): Promise<void> {
   });
 }
 
-const DATABASE_URL = 'postgres://biotrack@db.internal/biotrack';
+const DATABASE_URL = `'postgres://biotrack@db.internal/biotrack?sslmode=verify-full'`;
 const START = 'NODE_ENV=production npm start';
 
 t.test('operations guide, on an empty database', options, async (t) => {

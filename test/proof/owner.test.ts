@@ -1,8 +1,12 @@
 import pg from 'pg';
 import t from 'tap';
 import { closeDatabase, openDatabase, withOperator, withTenant } from '../../src/db/database.js';
+import { checkDatabase } from '../../src/db/database-check.js';
 import { migrate } from '../../src/db/migrate.js';
+import { startSimulator } from '../../src/simulator/index.js';
+import { createKeysetFile } from '../../src/vault/index.js';
 import { startTestServer } from '../helpers/postgres.js';
+import { makeTenant, startTestService, syncTenant } from '../helpers/service.js';
 
 /** The README requires a login that owns its database and may create roles, without further privileges. */
 t.test('a database owner without superuser privileges can migrate, and row security applies to it', async (t) => {
@@ -32,4 +36,43 @@ t.test('a database owner without superuser privileges can migrate, and row secur
     withTenant(db, otherId, (tx) => tx.insertInto('tenants').values(values).execute()),
     /row-level security/,
   );
+
+  const plain = new pg.Client({ connectionString: url.href });
+  await plain.connect();
+  await plain.query(`select set_config('app.tenant_id', $1, false)`, [tenantId]);
+  const visible = async (): Promise<string> =>
+    plain.query('select from tenants').then(
+      ({ rows }) => `${rows.length} rows`,
+      ({ message }) => String(message),
+    );
+  t.match(await visible(), /^(0 rows|permission denied)/, 'without its role, even the owner sees no tenant');
+  const { rows: isolated } = await plain.query<{ name: string }>(
+    `select relname::text as name from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity`,
+  );
+  t.ok(isolated.length > 10);
+  for (const { name } of isolated) {
+    const found = await plain.query(`select from ${name} limit 1`).then(
+      ({ rows }) => rows.length,
+      () => 0,
+    );
+    t.equal(found, 0, name);
+  }
+  await plain.query(`create role service login password 'service' in role biotrack_service`);
+  await plain.end();
+
+  const serviceUrl = new URL(url);
+  Object.assign(serviceUrl, { username: 'service', password: 'service' });
+  const simulator = await startSimulator({ state: 'nm', licenses: 60 });
+  t.teardown(() => simulator.close());
+  const databaseUrl = serviceUrl.href;
+  const service = await startTestService(t, {
+    beside: { databaseUrl, simulator, keysetFile: createKeysetFile('first') },
+  });
+  const tenant = await makeTenant(service);
+  t.match(await syncTenant(service, tenant), { status: /^succeeded/ }, 'a login of the service alone runs everything');
+  await t.rejects(service.sql('create table mine (id int)'), /permission denied/, 'and cannot change the schema');
+  t.match(await service.sql('select from tenants').catch(({ message }) => message), /permission denied|^$/);
+  const { loginRights } = await checkDatabase(service.service.db);
+  t.same(loginRights, [], 'doctor finds no right too many');
+  t.same((await checkDatabase(db)).loginRights, ['owner of the tables']);
 });

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { mayCall, type OperationId, POLICY } from '../../src/http/policy.js';
 import { isSharedOutcome, type Operation, OWNERS, type Parameter } from '../helpers/contract.js';
@@ -76,6 +77,8 @@ const VALID: Readonly<Record<OperationId, Ask>> = {
   createApiKey: { body: { description: 'x', role: 'operator' } },
   listApiKeys: {},
   deleteApiKey: {},
+  rotateApiKey: { body: { overlap_seconds: 60 } },
+  getMe: {},
   listTenants: {},
   putTenant: { body: { name: 'Test', state: 'NM', environment: 'production' }, headers: { 'if-match': '"99"' } },
   getTenant: {},
@@ -338,7 +341,7 @@ t.test('405: unsupported methods, HEAD and OPTIONS', async (t) => {
 });
 
 t.test('429: requests are limited per caller', async (t) => {
-  const beside = await startTestService(t, { beside: service, role: 'api', rateLimitPerMinute: 2 });
+  const beside = await startTestService(t, { beside: service, role: 'api', rateLimits: { perMinute: 2 } });
   for (const left of [1, 0]) {
     const { status, headers } = await beside.ask('GET', '/v1/states', { key: ours.adminKey });
     t.equal(status, 200);
@@ -521,6 +524,7 @@ function toWrongValues({ type: types, enum: values, maxLength, maxItems, anyOf =
   if (type === 'object') return [[], ['x'], 'x', 0, true];
   if (type === 'array')
     return [{}, 'x', 0, true, [1], [{}], [null], [[]], Array.from({ length: Number(maxItems) + 1 }, () => ({}))];
+  if (type === 'integer') return [...common, '1', 1.5, -1, true, ''];
   if (type !== 'string') throw new Error(`no wrong values are known for ${type}`);
   const texts = ['', 'a\u0000b', '\u0000', '\ud800', 'a\udfffb', '\udc00\ud800'];
   return [
@@ -545,7 +549,6 @@ t.test('400: invalid JSON', async (t) => {
     const deep = 2_000;
     const broken: Record<string, string | Buffer> = {
       'cut short': text.slice(0, -1),
-      nothing: '',
       'a blank': ' ',
       'two documents': `${text}${text}`,
       'single quotes': text.replaceAll('"', "'").concat("'"),
@@ -750,7 +753,8 @@ t.test('headers', async (t) => {
 });
 
 /** Well-formed but unknown, so that it has to be looked up; known keys are cached for some seconds. */
-const UNKNOWN_KEY = `btk_${'x'.repeat(43)}`;
+/** With a right checksum, so that it is looked up. */
+const UNKNOWN_KEY = `btk_${'x'.repeat(43)}_${crc32('x'.repeat(43)).toString(16).padStart(8, '0')}`;
 
 t.test('500: internal errors reveal no internals', async (t) => {
   await service.sql('alter table api_keys rename to hidden_keys');
@@ -818,7 +822,12 @@ t.test('409: a sync applies its plan', async (t) => {
 });
 
 t.test('503: the signing keys of the host application are unavailable', async (t) => {
-  const tokens = { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url: 'http://127.0.0.1:1/keys' } } as const;
+  const tokens = {
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    keys: { kind: 'url', url: 'http://127.0.0.1:1/keys' },
+    maxLifetimeSeconds: 86_400,
+  } as const;
   const beside = await startTestService(t, { beside: service, role: 'api', tokens });
   const key = service.tokenOf({ tenantId: ours.tenantId, role: 'admin' });
   for (const operation of guarded) {
@@ -834,7 +843,7 @@ t.test('503: the database is down, and recovers', async (t) => {
   await service.line.cut();
   for (const operation of [...guarded, contract.getOperation('getReadyz')]) {
     // listStates needs no database once the key is cached.
-    const keys = operation.id === 'listStates' ? [UNKNOWN_KEY] : [UNKNOWN_KEY, service.operatorKey];
+    const keys = ['listStates', 'getMe'].includes(operation.id) ? [UNKNOWN_KEY] : [UNKNOWN_KEY, service.operatorKey];
     for (const key of keys) {
       const answer = await ask(operation.method, toPath(operation, ours), { ...validOf(operation), key });
       t.match(comparable(answer), { status: 503, body: { code: 'storage_unavailable' } }, operation.id);

@@ -69,7 +69,7 @@ t.test('createApiKey', async (t) => {
   const operator = await ask('POST', '/v1/api-keys', { body: { description: 'a script', role: 'operator' } });
   t.equal(operator.status, 201);
   t.match(operator.body, { description: 'a script', role: 'operator', tenant_id: null });
-  t.match(operator.body.secret, /^btk_[A-Za-z0-9_-]{43}$/, '256 bits');
+  t.match(operator.body.secret, /^btk_[A-Za-z0-9_-]{43}_[0-9a-f]{8}$/, '256 bits and a checksum');
   t.ok(isRecent(operator.body.inserted_datetime));
   t.equal((await ask('GET', '/v1/tenants', { key: operator.body.secret })).status, 200, 'the key works immediately');
 

@@ -50,7 +50,7 @@ t.teardown(() => host.close());
 const url = `http://127.0.0.1:${(host.address() as AddressInfo).port}/keys`;
 
 const service = await startTestService(t, {
-  tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url } },
+  tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url }, maxLifetimeSeconds: 86_400 },
 });
 const { ask } = service;
 const tenantId = await makeTenant(service, 'ubi');
@@ -291,7 +291,7 @@ t.test('key rotation and an unavailable JWKS URL', async (t) => {
   const beside = await startTestService(t, {
     beside: service,
     role: 'api',
-    tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url } },
+    tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url }, maxLifetimeSeconds: 86_400 },
   });
   const next = signToken({ alg: 'EdDSA', kid: 'next' }, claims, (text) => sign(null, text, pairs.next.privateKey));
   t.equal((await beside.ask('GET', `${path}/setup`, { key: next })).status, 200, 'the new key is accepted');
@@ -305,7 +305,7 @@ t.test('key rotation and an unavailable JWKS URL', async (t) => {
     const alone = await startTestService(t, {
       beside: service,
       role: 'api',
-      tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url } },
+      tokens: { issuer: ISSUER, audience: AUDIENCE, keys: { kind: 'url', url }, maxLifetimeSeconds: 86_400 },
     });
     const answer = await alone.ask('GET', `${path}/setup`, { key: good });
     t.match(answer, { status: 503, body: { code: 'identity_unavailable' } }, `${what}: 503, not 401`);

@@ -27,7 +27,9 @@ export async function renderOpenapi(): Promise<string> {
     runWithContext: (_context, rest) => rest(),
     tokens: undefined,
     listCacheMegabytes: 0,
-    rateLimitPerMinute: 1,
+    rateLimits: { perMinute: 1, unauthenticatedPerMinute: 1 },
+    trustProxy: false,
+    forcedRefreshSeconds: 0,
     publicUrl: NEUTRAL_URL,
   });
   try {

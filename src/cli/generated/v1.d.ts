@@ -98,6 +98,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/api-keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace an API key
+         * @description Creates a key with the same description, role and tenant. The present key keeps working for `overlap_seconds`, so that its holder can change over without an interruption.
+         *
+         *     Roles: `operator`.
+         */
+        post: operations["rotateApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the caller
+         * @description What the key or token of this request is for, and when it expires.
+         *
+         *     Roles: `operator`, `admin`, `user`.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/api-keys/{id}": {
         parameters: {
             query?: never;
@@ -579,7 +623,7 @@ export interface paths {
         put?: never;
         /**
          * Start a sync
-         * @description Returns immediately; the run is executed in the background. If a full run is already queued or running, returns that run. Requires a UBI, a company creation preference and a usable credential. A `preview` is always a new run.
+         * @description Returns immediately; the run is executed in the background. If a full run is already queued or running, returns that run. Requires a UBI, a company creation preference and a usable credential. A `preview` is always a new run; a tenant has at most 3 that are queued or running. A forced refresh within 30 seconds (or as the operator has set) of the end of the last one returns the active run, or 429.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -965,6 +1009,18 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @description Null: the key works until it is deleted.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expires_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description To the minute. Null: never used.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_used_datetime: string | null;
         };
         /** ApiKeyPage */
         ApiKeyPage: {
@@ -1817,6 +1873,32 @@ export interface components {
             /** @description Text for users: the possible causes and what to do. */
             detail: string;
         };
+        /** Me */
+        Me: {
+            /**
+             * @description An API key, or a user with a token of the host application.
+             * @enum {string}
+             */
+            kind: "api_key" | "user";
+            /**
+             * @description The id of the key, or the host application's user id.
+             * @example user-1
+             */
+            id: string;
+            /** @enum {string} */
+            role: "operator" | "admin" | "user";
+            /**
+             * @description Null for operators, who can access every tenant.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            tenant_id: string | null;
+            /**
+             * Format: date-time
+             * @description When the key or token expires. Null: never.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expires_datetime: string | null;
+        };
         /**
          * Namesakes
          * @description Companies that share a name, so that they look the same in LeafLink, which shows customers by name.
@@ -1856,6 +1938,18 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @description Null: the key works until it is deleted.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expires_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description To the minute. Null: never used.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_used_datetime: string | null;
             /** @description The bearer token. Store it now: it cannot be read again. */
             secret: string;
         };
@@ -2758,7 +2852,9 @@ export interface operations {
                      *           "description": "onboarding script",
                      *           "role": "operator",
                      *           "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z"
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "expires_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "last_used_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
                      *       "next_page": null
@@ -2952,6 +3048,12 @@ export interface operations {
                      * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
                      */
                     tenant_id?: string;
+                    /**
+                     * Format: date-time
+                     * @description When the key stops working. Without it, the key works until it is deleted.
+                     * @example 2026-11-24T08:15:30.000Z
+                     */
+                    expires_datetime?: string;
                 };
             };
         };
@@ -2969,6 +3071,8 @@ export interface operations {
                      *       "role": "operator",
                      *       "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expires_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
                      *       "secret": "text"
                      *     }
                      */
@@ -3121,6 +3225,469 @@ export interface operations {
                      *       "title": "Idempotency-Key already used for another request",
                      *       "status": 422,
                      *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "Token signing keys are unavailable",
+                     *       "status": 503,
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The API key.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlap_seconds": 3600
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description How long the present key keeps working. Defaults to one day.
+                     * @default 86400
+                     */
+                    overlap_seconds?: number;
+                    /**
+                     * Format: date-time
+                     * @description When the key stops working. Without it, the key works until it is deleted.
+                     * @example 2026-11-24T08:15:30.000Z
+                     */
+                    expires_datetime?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The new key with its secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "description": "onboarding script",
+                     *       "role": "operator",
+                     *       "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "expires_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "secret": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NewApiKey"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "Invalid request",
+                     *       "status": 400,
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Authentication required",
+                     *       "status": 401,
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Permission denied. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "Permission denied",
+                     *       "status": 403,
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "Resource not found",
+                     *       "status": 404,
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_in_progress",
+                     *       "code": "idempotency_in_progress",
+                     *       "title": "Request with this Idempotency-Key is in progress",
+                     *       "status": 409,
+                     *       "detail": "The first request with this Idempotency-Key has not finished. Retry in a moment.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Request body too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "Request body too large",
+                     *       "status": 413,
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: URL too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "URL too long",
+                     *       "status": 414,
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "Unsupported media type",
+                     *       "status": 415,
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "Idempotency-Key already used for another request",
+                     *       "status": 422,
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "Token signing keys are unavailable",
+                     *       "status": 503,
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "kind": "api_key",
+                     *       "id": "user-1",
+                     *       "role": "operator",
+                     *       "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "expires_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "Invalid request",
+                     *       "status": 400,
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Authentication required",
+                     *       "status": 401,
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Permission denied. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "Permission denied",
+                     *       "status": 403,
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: URL too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "URL too long",
+                     *       "status": 414,
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
                      *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
                      *     }
                      */
@@ -15786,7 +16353,7 @@ export interface operations {
                     relationship_type?: string | null;
                     /** @description Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null removes it from the only license that has one. */
                     leaflink_customer_id?: string | null;
-                    /** @description Any JSON object with up to 200 properties. A PATCH replaces the whole object. Null deletes the value. */
+                    /** @description Any JSON object with up to 200 properties and 8 KiB. A PATCH replaces the whole object. Null deletes the value. */
                     custom_data?: {
                         [key: string]: unknown;
                     } | null;

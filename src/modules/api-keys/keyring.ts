@@ -1,10 +1,11 @@
+import pLimit from 'p-limit';
 import type { Db } from '../../db/database.js';
 import type { Principal } from '../../domain/principal.js';
-import { authenticateApiKey, toHash } from './service.js';
+import { authenticateApiKey, isApiKeyForm, toHash } from './service.js';
 
 /** Authenticates API keys and caches them briefly, so that frequent requests cost one query. */
 export interface Keyring {
-  /** Undefined for unknown and deleted keys. */
+  /** Undefined for unknown, deleted and expired keys. Texts that are no key never reach the database. */
   authenticate(token: string): Promise<Principal | undefined>;
   /** Call after the deletion of a key is committed; this process then rejects it immediately. */
   forget(id: string): void;
@@ -20,12 +21,16 @@ export interface KeyringOptions {
 
 /** How long other processes accept a deleted key. The description of `deleteApiKey` states it. */
 const TTL_MS = 5_000;
+/** Few, so that a flood of invented keys leaves the pool to verified callers. */
+const MAX_LOOKUPS = 2;
 /** The oldest entry is evicted first. */
 const MAX_CACHED_KEYS = 1_000;
 
 export function createKeyring({ db, now }: KeyringOptions): Keyring {
   /** By the hash of the token, so that no token is kept in memory. */
   const cache = new Map<string, { principal: Principal; until: number }>();
+  const limitLookups = pLimit(MAX_LOOKUPS);
+  const isCurrent = ({ expiresAt }: Principal): boolean => expiresAt === null || expiresAt.getTime() > Date.now();
   let deletions = 0;
 
   const forgetWhere = (matches: (principal: Principal) => boolean): void => {
@@ -35,14 +40,17 @@ export function createKeyring({ db, now }: KeyringOptions): Keyring {
 
   return {
     async authenticate(token) {
+      if (!isApiKeyForm(token)) return undefined;
       const hash = toHash(token).toString('base64');
       const cached = cache.get(hash);
-      if (cached !== undefined && now() < cached.until) return cached.principal;
+      if (cached !== undefined && now() < cached.until && isCurrent(cached.principal)) return cached.principal;
       cache.delete(hash);
-      // A query that started before a deletion must not cache the deleted key.
-      const before = deletions;
-      const until = now() + TTL_MS;
-      const principal = await authenticateApiKey(db, token);
+      const { principal, before, until } = await limitLookups(async () => ({
+        // A query that started before a deletion must not cache the deleted key.
+        before: deletions,
+        until: now() + TTL_MS,
+        principal: await authenticateApiKey(db, token),
+      }));
       if (principal === undefined || deletions !== before) return principal;
       const [oldest] = cache.keys();
       if (oldest !== undefined && cache.size >= MAX_CACHED_KEYS) cache.delete(oldest);

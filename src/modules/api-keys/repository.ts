@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { OperatorTx } from '../../db/database.js';
 
 export interface ApiKey {
@@ -6,25 +7,58 @@ export interface ApiKey {
   readonly role: 'operator' | 'admin';
   readonly tenantId: string | null;
   readonly insertedAt: Date;
+  /** Null: never. */
+  readonly expiresAt: Date | null;
+  /** To the minute; null: never. */
+  readonly lastUsedAt: Date | null;
 }
 
-const COLUMNS = ['id', 'description', 'role', 'tenant_id as tenantId', 'inserted_datetime as insertedAt'] as const;
+const COLUMNS = [
+  'id',
+  'description',
+  'role',
+  'tenant_id as tenantId',
+  'inserted_datetime as insertedAt',
+  'expires_datetime as expiresAt',
+  'last_used_datetime as lastUsedAt',
+] as const;
 
 export async function insertApiKey(
   tx: OperatorTx,
-  key: Omit<ApiKey, 'insertedAt'>,
+  key: Omit<ApiKey, 'insertedAt' | 'lastUsedAt'>,
   secretHash: Buffer,
 ): Promise<ApiKey> {
-  const { tenantId, ...rest } = key;
+  const { tenantId, expiresAt, ...rest } = key;
   return tx
     .insertInto('api_keys')
-    .values({ ...rest, tenant_id: tenantId, secret_hash: secretHash })
+    .values({ ...rest, tenant_id: tenantId, expires_datetime: expiresAt, secret_hash: secretHash })
     .returning(COLUMNS)
     .executeTakeFirstOrThrow();
 }
 
-export const findApiKey = (tx: OperatorTx, secretHash: Buffer): Promise<ApiKey | undefined> =>
-  tx.selectFrom('api_keys').select(COLUMNS).where('secret_hash', '=', secretHash).executeTakeFirst();
+/** The valid key with this hash. */
+export const findKeyByHash = (tx: OperatorTx, secretHash: Buffer): Promise<ApiKey | undefined> =>
+  tx
+    .selectFrom('api_keys')
+    .select(COLUMNS)
+    .where('secret_hash', '=', secretHash)
+    .where((eb) => eb.or([eb('expires_datetime', 'is', null), eb('expires_datetime', '>', sql<Date>`now()`)]))
+    .executeTakeFirst();
+
+/** The key, locked. */
+export const lockApiKey = (tx: OperatorTx, id: string): Promise<ApiKey | undefined> =>
+  tx.selectFrom('api_keys').select(COLUMNS).where('id', '=', id).forUpdate().executeTakeFirst();
+
+export const saveKeyUse = (tx: OperatorTx, id: string): Promise<unknown> =>
+  tx.updateTable('api_keys').set({ last_used_datetime: sql<Date>`now()` }).where('id', '=', id).execute();
+
+/** Ends a key after this time, unless it ends before. */
+export const limitApiKey = (tx: OperatorTx, id: string, seconds: number): Promise<unknown> =>
+  tx
+    .updateTable('api_keys')
+    .set({ expires_datetime: sql<Date>`least(expires_datetime, now() + make_interval(secs => ${seconds}))` })
+    .where('id', '=', id)
+    .execute();
 
 export const selectApiKeys = (tx: OperatorTx, size: number, after: string | undefined): Promise<ApiKey[]> =>
   tx
@@ -35,7 +69,5 @@ export const selectApiKeys = (tx: OperatorTx, size: number, after: string | unde
     .limit(size + 1)
     .execute();
 
-export async function deleteApiKeyRow(tx: OperatorTx, id: string): Promise<boolean> {
-  const result = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst();
-  return result.numDeletedRows > 0n;
-}
+export const deleteApiKeyRow = (tx: OperatorTx, id: string): Promise<unknown> =>
+  tx.deleteFrom('api_keys').where('id', '=', id).execute();

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/database.js';
+import { principalOf } from '../../http/auth.js';
 import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
 import { operation } from '../../http/operation.js';
 import type { Pager } from '../../http/pages.js';
@@ -6,8 +7,16 @@ import { Body, pageQuery } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Keyring } from './keyring.js';
 import type { ApiKey as ApiKeyRow } from './repository.js';
-import { ApiKeyBodySchema, ApiKeyPageSchema, ApiKeyParamsSchema, NewApiKeySchema } from './schema.js';
-import { createApiKey, deleteApiKey, listApiKeys } from './service.js';
+import {
+  ApiKeyBodySchema,
+  ApiKeyPageSchema,
+  ApiKeyParamsSchema,
+  DEFAULT_OVERLAP_SECONDS,
+  MeSchema,
+  NewApiKeySchema,
+  RotationBodySchema,
+} from './schema.js';
+import { createApiKey, deleteApiKey, listApiKeys, type NewApiKey, rotateApiKey } from './service.js';
 
 export interface ApiKeysDeps {
   readonly db: Db;
@@ -30,9 +39,10 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
       }),
     },
     async ({ body }, reply) => {
-      const { key, secret } = await createApiKey(db, newId, { ...body, tenantId: body.tenant_id });
       reply.code(201);
-      return { ...toApiKeyReply(key), secret: secret.reveal() };
+      return toNewKeyReply(
+        await createApiKey(db, newId, { ...body, tenantId: body.tenant_id, expiresAt: toDate(body.expires_datetime) }),
+      );
     },
   );
 
@@ -60,6 +70,48 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
     },
   );
 
+  app.post(
+    '/v1/api-keys/:id/rotate',
+    {
+      schema: operation({
+        id: 'rotateApiKey',
+        tag: 'Operations',
+        summary: 'Replace an API key',
+        description:
+          'Creates a key with the same description, role and tenant. The present key keeps working for `overlap_seconds`, so that its holder can change over without an interruption.',
+        params: ApiKeyParamsSchema,
+        body: RotationBodySchema,
+        isBodyOptional: true,
+        replies: { 201: { description: 'The new key with its secret.', schema: NewApiKeySchema } },
+        errors: ['not_found'],
+      }),
+    },
+    async ({ params: { id }, body }, reply) => {
+      const { overlap_seconds: overlapSeconds = DEFAULT_OVERLAP_SECONDS, expires_datetime: expires } = body;
+      const created = await rotateApiKey(db, newId, { id, overlapSeconds, expiresAt: toDate(expires) });
+      keyring.forget(id);
+      reply.code(201);
+      return toNewKeyReply(created);
+    },
+  );
+
+  app.get(
+    '/v1/me',
+    {
+      schema: operation({
+        id: 'getMe',
+        tag: 'Operations',
+        summary: 'Get the caller',
+        description: 'What the key or token of this request is for, and when it expires.',
+        replies: { 200: { description: 'The caller.', schema: MeSchema } },
+      }),
+    },
+    async (request) => {
+      const { kind, id, role, tenantId, expiresAt } = principalOf(request);
+      return { kind, id, role, tenant_id: tenantId, expires_datetime: expiresAt?.toISOString() ?? null };
+    },
+  );
+
   app.delete(
     '/v1/api-keys/:id',
     {
@@ -73,18 +125,25 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
         errors: ['not_found'],
       }),
     },
-    async ({ params }, reply) => {
-      await deleteApiKey(db, params.id);
-      keyring.forget(params.id);
+    async (request, reply) => {
+      const { id } = request.params;
+      await deleteApiKey(db, id, principalOf(request));
+      keyring.forget(id);
       return reply.code(204).send();
     },
   );
 }
 
-const toApiKeyReply = ({ id, description, role, tenantId, insertedAt }: ApiKeyRow) => ({
+const toDate = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
+
+const toNewKeyReply = ({ key, secret }: NewApiKey) => ({ ...toApiKeyReply(key), secret: secret.reveal() });
+
+const toApiKeyReply = ({ id, description, role, tenantId, insertedAt, expiresAt, lastUsedAt }: ApiKeyRow) => ({
   id,
   description,
   role,
   tenant_id: tenantId,
   inserted_datetime: insertedAt.toISOString(),
+  expires_datetime: expiresAt?.toISOString() ?? null,
+  last_used_datetime: lastUsedAt?.toISOString() ?? null,
 });

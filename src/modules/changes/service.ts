@@ -124,7 +124,7 @@ interface ListingEnd {
 }
 
 function toListing(rows: readonly PositionedChange[], { size, epoch, revision, end }: ListingEnd): ChangeListing {
-  const page = toPage(rows, size);
+  const page = toPage(rows, size, (row) => JSON.stringify([row.before, row.after]).length);
   const last = page.items.at(-1);
   const isSnapshot = last === undefined || parsePosition(last.id).snapshot !== undefined;
   return { ...page, epoch, revision, position: page.nextAfter ?? (isSnapshot ? end : last.id) };

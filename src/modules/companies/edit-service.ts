@@ -72,8 +72,13 @@ export const editCompany = (
 
 /** Postgres cannot store NUL and lone surrogates in `jsonb`; JSON cannot represent numbers beyond a double. */
 function rejectUnstorable(customData: CompanyEdits['customData']): void {
-  if (customData === undefined || isStorable(customData)) return;
-  const error = { pointer: '/custom_data', detail: 'contains text or a number that cannot be stored' };
+  if (customData === undefined) return;
+  const isTooLarge = Buffer.byteLength(JSON.stringify(customData)) > MAX_CUSTOM_DATA_BYTES;
+  if (!isTooLarge && isStorable(customData)) return;
+  const detail = isTooLarge
+    ? 'must not be larger than 8 KiB as JSON'
+    : 'contains text or a number that cannot be stored';
+  const error = { pointer: '/custom_data', detail };
   throw new ServiceError('invalid_request', `${error.pointer} ${error.detail}.`, { errors: [error] });
 }
 
@@ -83,6 +88,9 @@ function isStorable(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
   return Object.entries(value).every(([name, inner]) => isStorable(name) && isStorable(inner));
 }
+
+/** As compact JSON in UTF-8. */
+const MAX_CUSTOM_DATA_BYTES = 8 * 1024;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 

@@ -156,7 +156,7 @@ export const CompanyPatchSchema = Body(
         type: ['object', 'null'],
         additionalProperties: true,
         maxProperties: 200,
-        description: `Any JSON object with up to 200 properties. A PATCH replaces the whole object. ${clears}`,
+        description: `Any JSON object with up to 200 properties and 8 KiB. A PATCH replaces the whole object. ${clears}`,
       }),
     ),
   },

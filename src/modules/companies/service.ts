@@ -17,6 +17,11 @@ export interface RevisionedPage<T> extends PageOf<T> {
   readonly revision: string;
 }
 
+const BYTES_PER_OBJECT = 1_000;
+
+const toBytes = ({ customData, licenses }: CompanyView): number =>
+  BYTES_PER_OBJECT * (1 + licenses.length) + (customData === null ? 0 : JSON.stringify(customData).length);
+
 export async function listCompanies(
   db: Db,
   tenantId: string,
@@ -24,7 +29,7 @@ export async function listCompanies(
 ): Promise<RevisionedPage<CompanyView>> {
   const found = await findCompanyPage(db, tenantId, listing);
   if (found === undefined) throw notFound('tenant');
-  return { ...toPage(found.rows, listing.page.size), revision: found.revision };
+  return { ...toPage(found.rows, listing.page.size, toBytes), revision: found.revision };
 }
 
 export async function getCompany(db: Db, tenantId: string, id: string, shown: LicensesShown): Promise<CompanyView> {

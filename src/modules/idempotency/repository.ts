@@ -44,6 +44,19 @@ export async function deleteExpiredKeyRows(
 export const deleteKeyIfExpired = (tx: KeyTx, id: KeyId, ageSeconds: number): Promise<unknown> =>
   deleteKey(tx, id).where('inserted_datetime', '<', secondsFromNow(-ageSeconds)).execute();
 
+/** Whether an actor has this many keys in a tenant. */
+export async function hasKeys(tx: KeyTx, { tenantId, actor }: Omit<KeyId, 'key'>, count: number): Promise<boolean> {
+  const row = await tx
+    .selectFrom('idempotency_keys')
+    .where('tenant_id', '=', tenantId)
+    .where('actor', '=', actor)
+    .select('key')
+    .offset(count - 1)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Tenants that own some of the `limit` oldest expired keys. */
 export async function selectTenantsWithExpiredKeys(
   tx: OperatorTx,

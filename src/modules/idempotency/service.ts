@@ -8,6 +8,7 @@ import {
   abandonAttempt,
   deleteExpiredKeyRows,
   deleteKeyIfExpired,
+  hasKeys,
   insertKey,
   type KeyId,
   type KeyTx,
@@ -32,6 +33,8 @@ const LEASE_SECONDS = 180;
 const REQUEST_CLEANUP_LIMIT = 20;
 /** Expired keys deleted per tenant in one cleanup job. */
 const JOB_CLEANUP_LIMIT = 1_000;
+/** Keys of one caller in one tenant within `RETENTION_SECONDS`. */
+const MAX_KEYS = 5_000;
 /** The `tenant_id` of keys of operator requests that concern no tenant. */
 const NO_TENANT = '00000000-0000-0000-0000-000000000000';
 
@@ -55,7 +58,10 @@ export function createIdempotencyStore({ db, vault, newId }: IdempotencyDeps): I
       const sealedResponse = await transact(async (tx) => {
         await deleteKeyIfExpired(tx, id, RETENTION_SECONDS);
         await deleteExpiredKeyRows(tx, id.tenantId, RETENTION_SECONDS, REQUEST_CLEANUP_LIMIT);
-        if (await insertKey(tx, id, { requestMac, attemptId, leaseSeconds: LEASE_SECONDS })) return undefined;
+        if (await insertKey(tx, id, { requestMac, attemptId, leaseSeconds: LEASE_SECONDS })) {
+          if (await hasKeys(tx, id, MAX_KEYS + 1)) throw tooManyKeys();
+          return undefined;
+        }
         const stored = await lockKey(tx, id);
         // Deleted between the two statements: the other attempt ended without an effect.
         if (stored === undefined) throw inProgress();
@@ -142,6 +148,13 @@ const inProgress = (): ServiceError =>
   new ServiceError('idempotency_in_progress', 'Wait for the first request to finish, then retry.', {
     retryAfterSeconds: 1,
   });
+
+const tooManyKeys = (): ServiceError =>
+  new ServiceError(
+    'rate_limited',
+    `A caller can use ${MAX_KEYS} keys in 24 hours. Send the request without Idempotency-Key, or retry later.`,
+    { retryAfterSeconds: 3_600 },
+  );
 
 const keyReused = (): ServiceError =>
   new ServiceError(

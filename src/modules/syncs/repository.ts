@@ -128,6 +128,28 @@ export async function insertRun(tx: Tx, tenantId: string, run: NewRun): Promise<
   return inserted;
 }
 
+/** Seconds until this long has passed since a forced refresh that a request started has ended, or was requested. */
+export async function secondsUntilForceable(tx: Tx, distanceSeconds: number): Promise<number> {
+  const last = sql<Date>`max(coalesce(finished_datetime, requested_datetime))`;
+  const { wait } = await tx
+    .selectFrom('sync_runs')
+    .where('refresh', '=', 'force')
+    .where('trigger', '=', 'request')
+    .select(sql<number | null>`ceil(extract(epoch from ${last} - now()) + ${distanceSeconds})::float8`.as('wait'))
+    .executeTakeFirstOrThrow();
+  return wait ?? 0;
+}
+
+export async function countOpenPreviews(tx: Tx): Promise<number> {
+  const { open } = await tx
+    .selectFrom('sync_runs')
+    .where('mode', '=', 'preview')
+    .where('status', 'in', ['queued', 'running'])
+    .select((eb) => eb.fn.countAll<number>().as('open'))
+    .executeTakeFirstOrThrow();
+  return open;
+}
+
 /** Inserts a run that this transaction executes itself, without a worker. */
 export const insertRunningRun = (tx: Tx, tenantId: string, run: NewRun): Promise<SyncRun> =>
   insertRow(tx, tenantId, run, { status: 'running', step: 'planning' });

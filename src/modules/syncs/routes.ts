@@ -33,7 +33,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Start a sync',
         description:
-          'Returns immediately; the run is executed in the background. If a full run is already queued or running, returns that run. Requires a UBI, a company creation preference and a usable credential. A `preview` is always a new run.',
+          'Returns immediately; the run is executed in the background. If a full run is already queued or running, returns that run. Requires a UBI, a company creation preference and a usable credential. A `preview` is always a new run; a tenant has at most 3 that are queued or running. A forced refresh within 30 seconds (or as the operator has set) of the end of the last one returns the active run, or 429.',
         params: TenantParams,
         body: SyncBodySchema,
         replies: {
@@ -140,7 +140,7 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
       const { tenant_id: tenantId, id } = request.params;
       const [first, seen] = [await getRunEvent(db, tenantId, id), lastEventIdOf(request)];
       if (first.isLast && first.id === seen) return reply.code(204).send();
-      return streams.send(reply, (wait) =>
+      return streams.send(request, reply, (wait) =>
         toStreamEvents(followRun(db, tenantId, first, seen, wait), principalOf(request)),
       );
     },

@@ -2,7 +2,7 @@ import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
-import { notFound } from '../../domain/service-error.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import type { Vault } from '../../vault/index.js';
 import { requireCreationPreference } from '../creation-preference/index.js';
 import { requireUsableCredential } from '../credentials/index.js';
@@ -10,6 +10,7 @@ import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
 import { toReasonDetail } from './reason-details.js';
 import {
+  countOpenPreviews,
   findActiveRun,
   findRun,
   forceRefresh,
@@ -17,6 +18,7 @@ import {
   type RunTrigger,
   retryNow,
   type SyncRun,
+  secondsUntilForceable,
   selectRuns,
   supersedeReviews,
 } from './repository.js';
@@ -31,6 +33,8 @@ export interface StartSyncPorts {
   readonly biotrack: Biotrack;
   readonly vault: Vault;
   readonly newId: () => string;
+  /** Minimum time between two forced refreshes of a tenant. */
+  readonly forcedRefreshSeconds: number;
 }
 
 /** Starts a run. A tenant has one full run at a time: if one is queued or running, returns that one. */
@@ -44,6 +48,19 @@ export const startSync = (
     await requireUbi(tx, tenantId);
     const { strategy } = await requireCreationPreference(tx, tenantId);
     await requireUsableCredential(tx, ports, tenant, toUserId(principal));
+    const active = mode === 'full' ? await findActiveRun(tx) : undefined;
+    if (refresh === 'force') {
+      const waitSeconds = await secondsUntilForceable(tx, ports.forcedRefreshSeconds);
+      if (waitSeconds > 0) {
+        if (active !== undefined) return active;
+        throw tooMany(
+          `The list was just fetched. The next forced refresh is possible in ${waitSeconds} seconds.`,
+          waitSeconds,
+        );
+      }
+    }
+    if (mode === 'preview' && (await countOpenPreviews(tx)) >= MAX_OPEN_PREVIEWS)
+      throw tooMany('Wait until a preview has finished.', PREVIEW_RETRY_SECONDS);
     return queueRun(tx, ports.newId, tenantId, {
       trigger: 'request',
       mode,
@@ -52,6 +69,13 @@ export const startSync = (
       requestedBy: toActor(principal),
     });
   });
+
+const tooMany = (detail: string, retryAfterSeconds: number): ServiceError =>
+  new ServiceError('rate_limited', detail, { retryAfterSeconds });
+
+/** Queued or running previews of a tenant. */
+const MAX_OPEN_PREVIEWS = 3;
+const PREVIEW_RETRY_SECONDS = 5;
 
 export interface RunRequest {
   readonly trigger: RunTrigger;

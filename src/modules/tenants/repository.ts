@@ -81,6 +81,18 @@ export async function tenantExists(tx: OperatorTx, tenantId: string): Promise<bo
   return found !== undefined;
 }
 
+/** How many companies and listed licenses a tenant has. */
+export async function countContents(tx: Tx): Promise<{ readonly companies: number; readonly licenses: number }> {
+  const count = async (table: 'companies' | 'company_licenses'): Promise<number> => {
+    const { rows } = await tx
+      .selectFrom(table)
+      .select((eb) => eb.fn.countAll<number>().as('rows'))
+      .executeTakeFirstOrThrow();
+    return rows;
+  };
+  return { companies: await count('companies'), licenses: await count('company_licenses') };
+}
+
 export async function deleteTenantRow(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('tenants').where('tenant_id', '=', id).execute();
 }

@@ -1,11 +1,12 @@
 import type { Biotrack } from '../../biotrack/index.js';
-import { type Db, type TenantTxOptions, type Tx, withOperator, withTenant } from '../../db/database.js';
+import { type Db, type TenantTxOptions, type Tx, withOperator, withTenant, writesOf } from '../../db/database.js';
 import { toStorageError } from '../../db/sqlstate.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
 import { deleteKeysOfTenant } from '../idempotency/index.js';
 import {
+  countContents,
   deleteTenantRow,
   findTenant,
   insertTenant,
@@ -205,7 +206,7 @@ export async function* iterateTenantIds(db: Db): AsyncGenerator<string> {
   }
 }
 
-/** Deletes all data of the tenant, including its secrets, but not its audit. */
+/** Deletes all data of the tenant, including its secrets. Its audit stays, and says what was deleted. */
 export const deleteTenant = (
   db: Db,
   deleteAllCompanies: (tx: Tx) => Promise<void>,
@@ -214,6 +215,9 @@ export const deleteTenant = (
 ): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx, tenant) => {
     checkPrecondition(precondition, tenant.version);
+    const { companies, licenses } = await countContents(tx);
+    const contents = `${tenant.state} ${tenant.environment}; ${companies} companies, ${licenses} licenses`;
+    writesOf(tx).record('delete', 'tenants', `${tenantId} (${tenant.name}; ${contents})`);
     await deleteAllCompanies(tx);
     await deleteKeysOfTenant(tx, tenantId);
     await deleteTenantRow(tx, tenantId);

@@ -1,14 +1,19 @@
 import type { Db } from '../../db/database.js';
+import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
 import { sendEtag, toPrecondition } from '../../http/preconditions.js';
 import { etagHeader, ifMatchHeader, putHeaders } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { User as UserRow } from './repository.js';
 import { UserBodySchema, UserParamsSchema, UserSchema } from './schema.js';
-import { createUserTracker, eraseUser, getUser, putUser, type UserPorts } from './service.js';
+import { eraseUser, getUser, putUser, type UserPorts, type UserTracker } from './service.js';
 
-export function registerUsersRoutes(app: App, { db, ...ports }: UserPorts & { readonly db: Db }): void {
-  const tracker = createUserTracker(db);
+export interface UsersDeps extends UserPorts {
+  readonly db: Db;
+  readonly tracker: UserTracker;
+}
+
+export function registerUsersRoutes(app: App, { db, tracker, ...ports }: UsersDeps): void {
   // Runs for every route of the app.
   app.addHook('preValidation', async ({ principal }) => {
     if (principal !== null) await tracker.requireActive(principal);
@@ -57,7 +62,13 @@ export function registerUsersRoutes(app: App, { db, ...ports }: UserPorts & { re
       const { tenant_id: tenantId, user_id: userId } = params;
       const input = { displayName: body.display_name ?? null, active: body.active };
       const precondition = toPrecondition(request);
-      const { user, created } = await putUser(db, ports, { tenantId, userId, input, precondition });
+      const { user, created } = await putUser(db, ports, {
+        tenantId,
+        userId,
+        input,
+        precondition,
+        principal: principalOf(request),
+      });
       tracker.forget(tenantId, userId);
       sendEtag(reply, user.version).code(created ? 201 : 200);
       return toUserReply(user);

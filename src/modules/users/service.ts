@@ -1,7 +1,7 @@
-import { type Db, type Tx, withTenant } from '../../db/database.js';
+import { type Db, type Tx, withTenant, writesOf } from '../../db/database.js';
 import { checkPrecondition, type Precondition } from '../../domain/precondition.js';
 import type { Principal } from '../../domain/principal.js';
-import { notFound, ServiceError } from '../../domain/service-error.js';
+import { notFound, ServiceError, userInactive } from '../../domain/service-error.js';
 import { replaceActor } from '../../plans/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { deleteUserRow, findUser, pseudonymizeAudit, saveLastSeen, saveUser, type User } from './repository.js';
@@ -23,18 +23,26 @@ export interface UserUpdate {
   readonly userId: string;
   readonly input: UserInput;
   readonly precondition: Precondition;
+  /** The caller, who cannot change whether they are active themselves. */
+  readonly principal: Principal;
 }
 
 /** Registers or updates a user. Deactivating a user deletes their credentials. */
 export const putUser = (
   db: Db,
   { deleteCredentialsOfUser }: UserPorts,
-  { tenantId, userId, input, precondition }: UserUpdate,
+  { tenantId, userId, input, precondition, principal }: UserUpdate,
 ): Promise<{ readonly user: User; readonly created: boolean }> =>
   inLockedTenant(db, tenantId, async (tx) => {
     const present = await findUser(tx, userId);
     checkPrecondition(precondition, present?.version);
+    if (principal.kind === 'user' && principal.id === userId && input.active !== (present?.active ?? true))
+      throw new ServiceError('forbidden', 'Another admin, or a script, must change whether you are active.', {
+        reason: 'own_user',
+      });
     if (!input.active) await deleteCredentialsOfUser(tx, userId);
+    if (present !== undefined && present.active !== input.active)
+      writesOf(tx).record(input.active ? 'activate' : 'deactivate', 'users', userId);
     return { user: await saveUser(tx, tenantId, { userId, ...input }), created: present === undefined };
   });
 
@@ -73,14 +81,9 @@ export const eraseUser = (
     await pseudonymizeAudit(tx, userId, pseudonym);
   });
 
-const inactive = (): ServiceError =>
-  new ServiceError('forbidden', 'The host application has deactivated this user.', {
-    reason: 'user_inactive',
-  });
-
 /** @throws ServiceError `forbidden` if the user is deactivated; unknown users count as active */
 export async function requireActiveUser(tx: Tx, userId: string): Promise<void> {
-  if ((await findUser(tx, userId))?.active === false) throw inactive();
+  if ((await findUser(tx, userId))?.active === false) throw userInactive();
 }
 
 /** Rejects deactivated users and saves when active users were last seen. */
@@ -109,7 +112,7 @@ export function createUserTracker(db: Db): UserTracker {
         if (cache.size >= MAX_CACHED_USERS) cache.clear();
         cache.set(key, entry);
       }
-      if (!entry.isActive) throw inactive();
+      if (!entry.isActive) throw userInactive();
     },
     forget(tenantId, userId) {
       cache.delete(toKey(tenantId, userId));
