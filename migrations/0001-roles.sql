@@ -4,13 +4,14 @@
 do $$
 declare
   wanted name;
-  -- Before Postgres 16, members always inherit. Policies therefore check the current role too.
+  -- Before Postgres 16, each role says itself whether it inherits: biotrack_service does not, the owner does. Policies therefore check
+  -- the current role too.
   without_inheritance text := case when current_setting('server_version_num')::int >= 160000
                                    then ' with inherit false, set true' else '' end;
 begin
   foreach wanted in array array['biotrack_service', 'biotrack_app', 'biotrack_operator']::name[] loop
     begin
-      execute format('create role %I nologin nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
+      execute format('create role %I nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
     exception
       -- Roles belong to the whole server: a migration of another database may have created them, or be creating them.
       when duplicate_object or unique_violation then null;
@@ -26,6 +27,9 @@ begin
         if not pg_has_role(current_user, wanted, 'member') then
           raise exception 'grant % to % first: this login may neither use nor grant it', wanted, current_user;
         end if;
+        if not pg_has_role('biotrack_service', wanted, 'member') then
+          raise exception 'grant % to biotrack_service first: this login may not grant it', wanted;
+        end if;
     end;
     execute format('grant connect, temporary on database %I to %I', current_database(), wanted);
     execute format('grant usage on schema public to %I', wanted);
@@ -33,12 +37,15 @@ begin
 end
 $$;
 
--- The tenant of this transaction, if it switched to biotrack_app. In later transactions of a session the setting is '' instead of unset.
+-- The tenant of this transaction. In later transactions of a session the setting is '' instead of unset.
+create function transaction_tenant_id() returns uuid
+  language sql stable parallel safe
+  as $$ select nullif(current_setting('app.tenant_id', true), '')::uuid $$;
+
+-- The tenant whose rows are visible: only to biotrack_app itself, not to members that inherit its rights.
 create function current_tenant_id() returns uuid
   language sql stable parallel safe
-  as $$
-    select case when current_user = 'biotrack_app' then nullif(current_setting('app.tenant_id', true), '')::uuid end
-  $$;
+  as $$ select case when current_user = 'biotrack_app' then transaction_tenant_id() end $$;
 
 create function is_operator() returns boolean
   language sql stable parallel safe

@@ -4,7 +4,7 @@ create function move_revision() returns trigger
   language plpgsql
   as $$
 begin
-  update tenants set revision = revision + 1 where tenant_id = (select current_tenant_id());
+  update tenants set revision = revision + 1 where tenant_id = (select transaction_tenant_id());
   return null;
 end
 $$;
@@ -23,7 +23,7 @@ create function move_inputs_revision() returns trigger
   language plpgsql
   as $$
 begin
-  update tenants set inputs_revision = inputs_revision + 1 where tenant_id = (select current_tenant_id());
+  update tenants set inputs_revision = inputs_revision + 1 where tenant_id = (select transaction_tenant_id());
   return null;
 end
 $$;

@@ -9,7 +9,7 @@ create policy only_old on changes as restrictive for delete to biotrack_app
 grant select, delete on audit to biotrack_operator;
 create policy operator_reads on audit for select to biotrack_operator using ((select is_operator()));
 create policy operator_deletes_old on audit for delete to biotrack_operator
-  using (inserted_datetime < now() - interval '30 days');
+  using ((select is_operator()) and inserted_datetime < now() - interval '30 days');
 grant delete on operator_audit to biotrack_operator;
 alter table operator_audit enable row level security;
 create policy operator_writes on operator_audit to biotrack_operator

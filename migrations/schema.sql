@@ -45,7 +45,7 @@ CREATE INDEX audit_inserted ON audit USING btree (inserted_datetime);
 alter table audit enable row level security;
 alter table audit force row level security;
 create policy operator_deletes_old on audit for delete to biotrack_operator
-  using (inserted_datetime < (now() - '30 days'::interval));
+  using (( SELECT is_operator() AS is_operator) AND inserted_datetime < (now() - '30 days'::interval));
 create policy operator_reads on audit for select to biotrack_operator
   using (( SELECT is_operator() AS is_operator));
 create policy tenant_isolation on audit to biotrack_app
@@ -715,9 +715,7 @@ CREATE OR REPLACE FUNCTION public.current_tenant_id()
  RETURNS uuid
  LANGUAGE sql
  STABLE PARALLEL SAFE
-AS $function$
-    select case when current_user = 'biotrack_app' then nullif(current_setting('app.tenant_id', true), '')::uuid end
-  $function$
+AS $function$ select case when current_user = 'biotrack_app' then transaction_tenant_id() end $function$
 ;
 grant execute on function current_tenant_id() to public;
 
@@ -786,7 +784,7 @@ CREATE OR REPLACE FUNCTION public.move_inputs_revision()
  LANGUAGE plpgsql
 AS $function$
 begin
-  update tenants set inputs_revision = inputs_revision + 1 where tenant_id = (select current_tenant_id());
+  update tenants set inputs_revision = inputs_revision + 1 where tenant_id = (select transaction_tenant_id());
   return null;
 end
 $function$
@@ -810,9 +808,17 @@ CREATE OR REPLACE FUNCTION public.move_revision()
  LANGUAGE plpgsql
 AS $function$
 begin
-  update tenants set revision = revision + 1 where tenant_id = (select current_tenant_id());
+  update tenants set revision = revision + 1 where tenant_id = (select transaction_tenant_id());
   return null;
 end
 $function$
 ;
 grant execute on function move_revision() to public;
+
+CREATE OR REPLACE FUNCTION public.transaction_tenant_id()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select nullif(current_setting('app.tenant_id', true), '')::uuid $function$
+;
+grant execute on function transaction_tenant_id() to public;

@@ -54,6 +54,8 @@ export interface AppDeps {
   /** How to verify JWTs. Undefined to accept API keys only. */
   readonly tokens: TokenOptions | undefined;
   readonly rateLimits: RateLimits;
+  /** Of the pool of `db`. */
+  readonly databaseConnections: number;
   /** See `ServerOptions`. */
   readonly trustProxy: ServerOptions['trustProxy'];
   /** The size of the cache for list pages. */
@@ -76,6 +78,7 @@ export async function buildApp({
   tokens,
   rateLimits,
   trustProxy,
+  databaseConnections,
   listCacheMegabytes,
   onRequestFinished,
   runWithContext,
@@ -91,6 +94,7 @@ export async function buildApp({
       authenticate: async (token) => (await keyring.authenticate(token)) ?? readToken?.(token),
       requireActive: tracker.requireActive,
     },
+    databaseConnections,
     idempotencyKeys: createIdempotencyStore({ db, ...ports }),
     translateError,
     onRequestFinished,

@@ -403,7 +403,8 @@ function parseProxies(value: string): string {
     return (
       version !== 0 &&
       rest.length === 0 &&
-      (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+      (bits === undefined ||
+        (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128)))
     );
   };
   if (value.split(',').every(isNetwork)) return value;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type BiotrackState, DEFAULT_STATES, parseStates, StatesFileError } from './biotrack/index.js';
 import { type Config, ConfigError } from './config.js';
+import { decodeUtf8 } from './domain/utf8.js';
 import { parseTokenKeys, TokenKeysError, type TokenOptions } from './http/tokens.js';
 import { type Keyset, KeysetError, parseKeyset } from './vault/index.js';
 
@@ -47,8 +48,7 @@ export async function readTokenOptions({ jwt }: Pick<Config, 'jwt'>): Promise<To
 
 async function readConfiguredFile(name: string, path: string): Promise<string> {
   try {
-    // Without the byte order mark that some editors add.
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    return decodeUtf8(await readFile(path));
   } catch (error) {
     const isEncoding = error instanceof TypeError;
     throw new ConfigError(`${name}: ${isEncoding ? 'the file is not valid UTF-8' : 'the file cannot be read'}`);

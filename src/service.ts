@@ -175,6 +175,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       publicUrl: options.publicUrl,
       tokens: options.tokens,
       rateLimits: config.rateLimits,
+      databaseConnections: config.databasePoolSize,
       trustProxy: config.trustProxy,
       forcedRefreshSeconds: config.forcedRefreshSeconds,
       listCacheMegabytes: config.listCacheMegabytes,

@@ -225,7 +225,7 @@ const VARIABLES: readonly Variable[] = [
     read: config('trustProxy'),
     preset: false,
     good: { '10.0.0.1': '10.0.0.1', '10.0.0.0/8, ::1': '10.0.0.0/8, ::1' },
-    wrong: ['0', '2', '-1', 'true', '10.0.0.0/33', '10.0.0.1/', '10.0.0', `proxy.${CANARY}`, '10.0.0.1,'],
+    wrong: ['0', '2', '-1', 'true', '10.0.0.0/33', '0.0.0.0/0', '10.0.0.1/', '10.0.0', `proxy.${CANARY}`, '10.0.0.1,'],
   },
   {
     name: 'FORCED_REFRESH_SECONDS',

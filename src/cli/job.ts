@@ -106,9 +106,11 @@ function findApiKey({ texts }: Flags, env: Terminal['env'], localKey: Hidden | u
 
 async function readInputFile(name: string, path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
-  } catch {
-    throw new UsageError([`${name}: the file ${path} cannot be read.`]);
+    // Without the byte order mark that some editors add.
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    const problem = error instanceof TypeError ? 'is not valid UTF-8' : 'cannot be read';
+    throw new UsageError([`${name}: the file ${path} ${problem}.`]);
   }
 }
 

@@ -13,6 +13,9 @@ export interface PageOf<T> {
 /** A page ends before the item that would make it larger, but has at least one. */
 const MAX_PAGE_BYTES = 2 * 1024 * 1024;
 
+/** The length of a value as JSON. */
+export const toJsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
 /**
  * @param rows up to `size + 1` rows; the extra row only shows that there is another page
  * @param toBytes about how long a row is as JSON, for rows of which a page could be too large

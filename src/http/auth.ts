@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../domain/principal.js';
 import { notFound, ServiceError } from '../domain/service-error.js';
 import { isPublic, mayCall, type OperationId, POLICY } from './policy.js';
+import { delayRefusal } from './refusal.js';
 
 /** Resolves a bearer token to its principal; undefined if the token is not valid. */
 export type Authenticate = (token: string) => Promise<Principal | undefined>;
@@ -47,6 +48,8 @@ export function registerAuth(app: FastifyInstance, { authenticate, requireActive
       request.principal = await authenticateRequest(request, authenticate);
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'unauthenticated') await countRejected(request, reply);
+      // Too many unknown keys are being looked up.
+      if (error instanceof ServiceError && error.code === 'rate_limited') await delayRefusal();
       throw error;
     }
     request.isStillValid = async () => {

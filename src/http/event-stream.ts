@@ -5,6 +5,7 @@ import { linkSignals } from '../domain/linked-signal.js';
 import { ServiceError } from '../domain/service-error.js';
 import { principalOf, recheckPrincipal } from './auth.js';
 import { toCallerKey } from './in-flight.js';
+import { onceResponseEnds } from './response-end.js';
 
 /** A server-sent event. */
 export interface StreamEvent {
@@ -33,10 +34,12 @@ export interface EventStreams {
 export interface StreamLimits {
   readonly ofProcess: number;
   readonly ofTenant: number;
-  readonly ofCaller: number;
+  readonly ofUser: number;
+  /** It may stand for many users. */
+  readonly ofKey: number;
 }
 
-const LIMITS: StreamLimits = { ofProcess: 100, ofTenant: 20, ofCaller: 5 };
+const LIMITS: StreamLimits = { ofProcess: 100, ofTenant: 20, ofUser: 5, ofKey: 40 };
 const POLL_INTERVAL_MS = 500;
 /** Proxies close connections that stay silent for too long. */
 const HEARTBEAT_MS = 10_000;
@@ -54,9 +57,13 @@ export function createEventStreams(shutdown: AbortSignal, limits = LIMITS): Even
     send(request, reply, events) {
       const principal = principalOf(request);
       const { tenant_id: tenantId = '' } = request.params as { tenant_id?: string };
-      const keys = ['', `tenant ${tenantId}`, `caller ${toCallerKey(principal)}`];
-      const maxima = [limits.ofProcess, limits.ofTenant, limits.ofCaller];
-      if (keys.some((key, index) => (open.get(key) ?? 0) >= (maxima[index] as number)))
+      const maxima = new Map([
+        ['', limits.ofProcess],
+        [`tenant ${tenantId}`, limits.ofTenant],
+        [toCallerKey(principal), principal.kind === 'user' ? limits.ofUser : limits.ofKey],
+      ]);
+      const keys = [...maxima.keys()];
+      if (keys.some((key) => (open.get(key) ?? 0) >= (maxima.get(key) ?? 0)))
         throw new ServiceError('streams_exhausted', 'Retry later, or poll the sync run instead.');
       for (const key of keys) add(key, 1);
       const closed = new AbortController();
@@ -69,8 +76,8 @@ export function createEventStreams(shutdown: AbortSignal, limits = LIMITS): Even
         checkedAt = performance.now();
         return recheckPrincipal(request);
       };
-      // Of the connection: the stream itself only notices its end with the next event.
-      reply.raw.once('close', () => {
+      // Also if the reader left while the request waited. The stream itself only notices its end with the next event.
+      onceResponseEnds(request, reply, () => {
         for (const key of keys) add(key, -1);
         closed.abort();
         linked.dispose();

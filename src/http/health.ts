@@ -23,6 +23,7 @@ export function registerHealth(app: App, ping: () => Promise<void>): void {
     },
     async () => ({ status: 'ok' }),
   );
+  let pinging: Promise<void> | undefined;
   app.get(
     '/readyz',
     {
@@ -36,7 +37,11 @@ export function registerHealth(app: App, ping: () => Promise<void>): void {
       }),
     },
     async () => {
-      await withTimeout(ping());
+      // Shared by all requests that wait for it, so that a flood of health checks takes one connection.
+      pinging ??= ping().finally(() => {
+        pinging = undefined;
+      });
+      await withTimeout(pinging);
       return { status: 'ok' };
     },
   );

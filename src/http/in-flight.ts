@@ -1,48 +1,52 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { type Principal, toActor } from '../domain/principal.js';
 import { ServiceError } from '../domain/service-error.js';
+import { delayRefusal, REFUSAL_SECONDS } from './refusal.js';
+import { onceResponseEnds } from './response-end.js';
 
 interface Limits {
-  /** Handled at once; fewer than the connections of the pool, so that others still get one. */
-  readonly active: number;
+  /** Handled at once, as a share of the database connections, so that others still get one. */
+  readonly share: number;
   /** Further requests wait; beyond this number they are refused. */
   readonly waiting: number;
 }
 
-const OF_CALLER: Limits = { active: 3, waiting: 40 };
-/** Operators run scripts for many tenants. */
-const OF_OPERATOR: Limits = { active: 8, waiting: 200 };
-const OF_TENANT: Limits = { active: 6, waiting: 80 };
-const RETRY_AFTER_SECONDS = 1;
+const OF_CALLER: Limits = { share: 0.2, waiting: 40 };
+/** Of an operator in one tenant: scripts work on many. */
+const OF_OPERATOR: Limits = { share: 0.8, waiting: 200 };
+const OF_TENANT: Limits = { share: 0.6, waiting: 80 };
+/** Responses of a caller that were sent but not received yet. */
+const MAX_UNRECEIVED = 50;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Lets the next waiting request begin. */
+    /** Let the next waiting requests begin. */
     releaseSlots: (() => void)[];
   }
 }
 
+export interface InFlight {
+  /** A hook that takes the slots of a request. The body was received before, so that a slow sender holds no slot. */
+  readonly takeSlots: (request: FastifyRequest) => Promise<void>;
+  /** A hook for when the reply begins, so that a slow reader holds no slot. */
+  readonly releaseSlots: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+}
+
 /**
  * Limits how many requests of a caller and of a tenant are handled at once, before they take a database connection: one caller's
- * flood then waits for itself. The body was received already, so that a slow sender holds no slot. A slot is free again when the
- * reply begins, so that a slow reader holds none either.
+ * flood then waits for itself.
+ * @param connections of the database pool
  */
-export function registerInFlight(app: FastifyInstance): void {
+export function createInFlight(app: FastifyInstance, connections: number): InFlight {
   const limiters = new Map<string, LimitFunction>();
+  const unreceived = new Map<string, number>();
   app.decorateRequest('releaseSlots', null as never);
 
-  const acquire = async (key: string, { active, waiting }: Limits): Promise<() => void> => {
+  const acquire = async (key: string, { share, waiting }: Limits): Promise<() => void> => {
+    const active = Math.max(1, Math.floor(connections * share));
     const limiter = limiters.get(key) ?? pLimit(active);
-    if (limiter.activeCount >= active && limiter.pendingCount >= waiting) {
-      // A caller that repeats a refused request at once would otherwise keep the process busy with refusals. The time varies, so
-      // that the requests of a burst do not come back as one.
-      await delay(RETRY_AFTER_SECONDS * 1_000 * (1 + Math.random()), undefined, { ref: false });
-      throw new ServiceError('rate_limited', 'Too many requests of this caller or tenant are in progress.', {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
-    }
+    if (limiter.activeCount >= active && limiter.pendingCount >= waiting) return refuse();
     limiters.set(key, limiter);
     return new Promise((acquired) => {
       void limiter(() => new Promise<void>(acquired)).then(() => {
@@ -51,17 +55,40 @@ export function registerInFlight(app: FastifyInstance): void {
     });
   };
 
-  app.addHook('preValidation', async (request) => {
-    request.releaseSlots = [];
-    const { principal } = request;
-    if (principal === null) return;
-    const limits = principal.role === 'operator' ? OF_OPERATOR : OF_CALLER;
-    request.releaseSlots.push(await acquire(toCallerKey(principal), limits));
-    const tenantId = toTenantId(request, principal);
-    if (tenantId !== null) request.releaseSlots.push(await acquire(tenantId, OF_TENANT));
-  });
-  app.addHook('onSend', async ({ releaseSlots }) => {
-    for (const release of releaseSlots?.splice(0) ?? []) release();
+  const countUnreceived = (key: string, difference: number): void => {
+    const count = (unreceived.get(key) ?? 0) + difference;
+    if (count === 0) unreceived.delete(key);
+    else unreceived.set(key, count);
+  };
+
+  return {
+    async takeSlots(request) {
+      request.releaseSlots = [];
+      const { principal } = request;
+      if (principal === null) return;
+      const tenantId = toTenantId(request, principal);
+      const isOperator = principal.role === 'operator';
+      const caller = toCallerKey(principal);
+      if ((unreceived.get(caller) ?? 0) >= MAX_UNRECEIVED) return refuse();
+      const key = isOperator ? `${caller} ${tenantId ?? ''}` : caller;
+      request.releaseSlots.push(await acquire(key, isOperator ? OF_OPERATOR : OF_CALLER));
+      if (tenantId !== null) request.releaseSlots.push(await acquire(tenantId, OF_TENANT));
+    },
+    async releaseSlots(request, reply) {
+      const { releaseSlots, principal } = request;
+      for (const release of releaseSlots?.splice(0) ?? []) release();
+      if (principal === null) return;
+      const caller = toCallerKey(principal);
+      countUnreceived(caller, 1);
+      onceResponseEnds(request, reply, () => countUnreceived(caller, -1));
+    },
+  };
+}
+
+async function refuse(): Promise<never> {
+  await delayRefusal();
+  throw new ServiceError('rate_limited', 'Too many requests of this caller or tenant are in progress.', {
+    retryAfterSeconds: REFUSAL_SECONDS,
   });
 }
 

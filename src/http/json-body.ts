@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type ParseError, visit } from 'jsonc-parser';
+import { visit } from 'jsonc-parser';
 import { ServiceError } from '../domain/service-error.js';
+import { decodeUtf8 } from '../domain/utf8.js';
 
 const MAX_DEPTH = 20;
 /** Objects, arrays, and their members. Validation reports each wrong one, so a body of many could take seconds. */
@@ -13,7 +14,6 @@ const MAX_VALUES = 20_000;
  */
 export function registerStrictJson(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
-  const utf8 = new TextDecoder('utf-8', { fatal: true });
   // Fastify also parses text/plain by default.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
@@ -21,9 +21,8 @@ export function registerStrictJson(app: FastifyInstance): void {
     try {
       rejectEncoding(request);
       rejectSize(bytes);
-      const text = decode(utf8, bytes);
-      rejectContent(text);
-      return parseJson(request, text, done);
+      const text = decode(bytes);
+      return parseJson(request, text, (error, body) => done(error ?? findContentError(text) ?? null, body));
     } catch (error) {
       return done(error as Error);
     }
@@ -41,9 +40,9 @@ function rejectEncoding({ headers }: FastifyRequest): void {
     throw new ServiceError('unsupported_media_type', 'Send the body in UTF-8.');
 }
 
-function decode(utf8: { decode(bytes: Buffer): string }, bytes: Buffer): string {
+function decode(bytes: Buffer): string {
   try {
-    return utf8.decode(bytes);
+    return decodeUtf8(bytes);
   } catch (cause) {
     throw new ServiceError('malformed_json', 'The body is not valid UTF-8.', { cause });
   }
@@ -76,8 +75,8 @@ function rejectSize(bytes: Buffer): void {
   }
 }
 
-/** Checks only what the JSON parser itself accepts. */
-function rejectContent(text: string): void {
+/** @param text that the JSON parser accepts: on other texts, `visit` could recurse deeper than was counted */
+function findContentError(text: string): ServiceError | undefined {
   const objects: Set<string>[] = [];
   let error: ServiceError | undefined;
   const reject = (found: ServiceError): void => {
@@ -95,12 +94,11 @@ function rejectContent(text: string): void {
       if (typeof value !== 'number' || Number.isSafeInteger(value)) return;
       if (INTEGER.test(text.slice(offset, offset + length))) reject(roundedNumber(pathSupplier()));
     },
-    onError: (_error: ParseError['error']) => undefined,
   });
-  if (error !== undefined) throw error;
+  return error;
 }
 
-const INTEGER = /^-?\d+$/;
+const INTEGER = /^-?\d+(\.0*)?$/;
 
 const malformed = (detail: string): ServiceError => new ServiceError('malformed_json', detail);
 

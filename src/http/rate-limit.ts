@@ -1,9 +1,10 @@
-import rateLimit from '@fastify/rate-limit';
+import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../domain/service-error.js';
 import { principalOf } from './auth.js';
 import { toCallerKey } from './in-flight.js';
 import type { OperationId } from './policy.js';
+import { delayRefusal } from './refusal.js';
 
 const WINDOW_SECONDS = 60;
 /** Counters beyond this number are evicted, least recently used first. */
@@ -51,7 +52,15 @@ export async function createRateLimits(
     };
   };
   const countCaller = createCount('caller', perMinute, (request) => toCallerKey(principalOf(request)));
-  const countRejected = createCount('address', unauthenticatedPerMinute, ({ ip }) => ip);
+  const countAddress = createCount('address', unauthenticatedPerMinute, ({ ip }) => normalizeIP(ip));
+  const countRejected: Count = async (request, reply) => {
+    try {
+      await countAddress(request, reply);
+    } catch (error) {
+      await delayRefusal();
+      throw error;
+    }
+  };
   return {
     countRejected,
     async count(request, reply) {

@@ -10,7 +10,7 @@ import { type AuthOptions, registerAuth, registerPolicy } from './auth.js';
 import { registerDrain } from './drain.js';
 import { handleFrameworkError, registerErrorHandler, type TranslateError } from './error-handler.js';
 import { registerIdempotency } from './idempotency.js';
-import { registerInFlight } from './in-flight.js';
+import { createInFlight } from './in-flight.js';
 import { registerStrictJson } from './json-body.js';
 import { collectMethods } from './methods.js';
 import { registerOpenapi } from './openapi.js';
@@ -39,6 +39,8 @@ export interface ServerOptions {
   readonly rateLimits: RateLimits;
   /** The proxies whose `X-Forwarded-For` has the address of the caller: addresses and networks. False: none. */
   readonly trustProxy: string | false;
+  /** Of the database pool. */
+  readonly databaseConnections: number;
   readonly idempotencyKeys: IdempotencyStore;
   readonly translateError: TranslateError;
   readonly onRequestFinished: (facts: RequestFacts) => void;
@@ -105,8 +107,11 @@ export async function createServer(options: ServerOptions): Promise<App> {
   app.addHook('onRequest', count);
   app.addHook('onRequest', unmatched.reject);
   registerPolicy(app);
-  registerInFlight(app);
+  const inFlight = createInFlight(app, options.databaseConnections);
+  app.addHook('preValidation', inFlight.takeSlots);
   registerIdempotency(app, options.idempotencyKeys);
+  // After the hook that saves the response, which takes a connection too.
+  app.addHook('onSend', inFlight.releaseSlots);
   registerRequestContext(app, options.runWithContext);
   await registerOpenapi(app, options.publicUrl);
   return app;

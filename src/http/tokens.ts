@@ -50,10 +50,10 @@ const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const TYPES = [undefined, 'jwt', 'at+jwt', 'application/at+jwt'];
 const CLOCK_TOLERANCE_SECONDS = 30;
 const FETCH_TIMEOUT_MS = 3_000;
+const KEYS_MAX_BYTES = 1024 * 1024;
 /** A revoked key is accepted for up to this long. */
 const KEYS_MAX_AGE_MS = 600_000;
 /** Limits how often tokens with unknown key ids cause a refetch. */
-const KEYS_MAX_BYTES = 1024 * 1024;
 const REFETCH_AFTER_MS = 30_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** One line without control characters or surrounding white space. */

@@ -69,8 +69,11 @@ async function loadScoped(
   const scope = await findScopeOf(tx, start);
   const snapshot = await loadPart(tx, settings.ubiKey, scope);
   const found = await loadNamesakes(tx, scope.nameGroups);
-  const companies = found.companies.filter(({ id }) => !scope.companyIds.has(id));
-  const namesakes = { ...found, companies };
+  const namesakes = {
+    companies: found.companies.filter(({ id }) => !scope.companyIds.has(id)),
+    // Those of the scope are named by the licenses that the plan gives them.
+    licenses: found.licenses.filter(({ companyId }) => !scope.companyIds.has(companyId)),
+  };
   const totals = settings.lastSync?.totals ?? countSnapshot(await loadSnapshot(tx, settings.ubiKey));
   const part = {
     scope,

@@ -84,7 +84,11 @@ const pad = (text: Buffer): Buffer => {
   return Buffer.concat([text, Buffer.from([PADDING]), Buffer.alloc(length - text.length - 1)]);
 };
 
-const unpad = (padded: Buffer): Buffer => padded.subarray(0, padded.lastIndexOf(PADDING));
+function unpad(padded: Buffer): Buffer {
+  const end = padded.lastIndexOf(PADDING);
+  if (end === -1 || padded.subarray(end + 1).some((byte) => byte !== 0)) throw new UnreadableError('no padding');
+  return padded.subarray(0, end);
+}
 
 /** A JSON array, because plain concatenation would give different contexts the same bytes. */
 const toAad = (header: Buffer, { tenantId, owner, rowId, secretVersion, originId }: SealContext): Buffer =>

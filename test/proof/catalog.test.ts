@@ -37,6 +37,7 @@ const SHARED: Readonly<Record<string, string>> = {
  */
 const OPERATOR_READS = ['audit', 'credentials', 'licenses', 'schedules', 'sync_runs', 'sync_states', 'tenants'];
 
+const IS_OPERATOR = '( SELECT is_operator() AS is_operator)';
 const IS_OLD = "inserted_datetime < (now() - '30 days'::interval)";
 /** For retention, and for the check of a state, which marks all its tenants in one statement. */
 const MORE_POLICIES: Readonly<Record<string, readonly Policy[]>> = {
@@ -46,7 +47,7 @@ const MORE_POLICIES: Readonly<Record<string, readonly Policy[]>> = {
       command: 'd',
       permissive: true,
       roles: ['biotrack_operator'],
-      rows: IS_OLD,
+      rows: `${IS_OPERATOR} AND ${IS_OLD}`,
       writes: null,
     },
   ],
@@ -57,8 +58,8 @@ const MORE_POLICIES: Readonly<Record<string, readonly Policy[]>> = {
       command: 'w',
       permissive: true,
       roles: ['biotrack_operator'],
-      rows: 'true',
-      writes: 'true',
+      rows: IS_OPERATOR,
+      writes: IS_OPERATOR,
     },
   ],
 };
@@ -173,7 +174,7 @@ t.test('row security is enabled and forced for every tenant table', async (t) =>
       command: 'r',
       permissive: true,
       roles: ['biotrack_operator'],
-      rows: 'true',
+      rows: IS_OPERATOR,
       writes: null,
     };
     const keepsOwn = {
@@ -265,8 +266,13 @@ t.test('privileges are explicit and minimal', async (t) => {
         path: ['search_path=pg_catalog, pg_temp'],
         callers: ['biotrack_app'],
       },
+      {
+        name: 'is_api_key_valid(uuid)',
+        path: ['search_path=pg_catalog, pg_temp'],
+        callers: ['biotrack_app', 'biotrack_operator'],
+      },
     ],
-    'one security definer function, for one role, with a fixed search path',
+    'two security definer functions, with a fixed search path',
   );
 });
 

@@ -97,8 +97,9 @@ t.test('500 tenants: one probe and at most 30 statements', async (t) => {
          from credentials, clones c where tenant_id = '${leader}';
      insert into licenses (tenant_id, id, license_key, license_number, active, sync_enabled, create_companies, sync_rooms, notify_on_change, share_with_leaflink)
        select c.id, gen_random_uuid(), license_key, license_number, true, true, true, true, true, true from licenses, clones c where tenant_id = '${leader}';
-     insert into sync_states (tenant_id, input_versions, counts, row_counts, warnings, compared_datetime)
-       select c.id, jsonb_set(input_versions, '{revision}', to_jsonb(t.inputs_revision)), counts, row_counts, warnings, now()
+     insert into sync_states (tenant_id, input_versions, counts, row_counts, object_totals, warnings, compared_datetime)
+       select c.id, jsonb_set(input_versions, '{revision}', to_jsonb(t.inputs_revision)), counts, row_counts,
+         '{"companies": 0, "activeCompanies": 0, "activeLicenses": 0, "listedLicenses": 0}', warnings, now()
          from sync_states s, clones c join tenants t on t.tenant_id = c.id where s.tenant_id = '${leader}';
      insert into sync_runs (tenant_id, id, trigger, mode, refresh, strategy, step, requested_by, status, counts, row_counts, directory_version, finished_datetime)
        select c.id, gen_random_uuid(), 'schedule', 'full', 'auto', strategy, 'done', 'schedule', 'succeeded', counts, row_counts, directory_version, now()

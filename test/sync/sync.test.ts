@@ -806,6 +806,7 @@ function toViolations(one: string, vendor: string): Readonly<Record<string, stri
     'I10 a license without a UBI shares its company': `update company_licenses set ubi_key = null, company_id = (select company_id from company_licenses where tenant_id = '${one}' and id <> ${license(one)} and active limit 1) where id = ${license(one)}`,
     'I11 the rows of a run do not add up': `update sync_runs set row_counts = jsonb_set(row_counts, '{used}', '1') where tenant_id = '${one}' and row_counts is not null`,
     'I11 the rows of a directory do not add up': `update directories set fetched_rows = fetched_rows + 1`,
+    'I11 the totals of the last sync do not match the rows': `update sync_states set object_totals = jsonb_set(object_totals, '{companies}', '1') where tenant_id = '${one}'`,
     'I11 the rows of a run do not match its list': `delete from directory_licenses; update directories set fetched_rows = duplicate_rows + skipped_rows`,
     'I11 the counts of a run do not match its changes': `update sync_runs set counts = jsonb_set(counts, '{created}', '1') where tenant_id = '${one}' and first_change_seq is not null`,
     'I11 the counts of a run do not match its plan': `update sync_runs set plan_digest = 'x', first_change_seq = null, last_change_seq = null where tenant_id = '${one}'`,

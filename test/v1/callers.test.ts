@@ -81,6 +81,10 @@ t.test('rotateApiKey', async (t) => {
     t.equal((await ask('GET', '/v1/me', { key })).status, 200, 'both work during the overlap');
   await until('the old one ends', async () => (await ask('GET', '/v1/me', { key: old.secret })).status === 401);
   t.equal((await ask('GET', '/v1/me', { key: replaced.body.secret })).status, 200);
+  const mine = await createKey();
+  const own = await ask('POST', `/v1/api-keys/${mine.id}/rotate`, { key: mine.secret, body: { overlap_seconds: 0 } });
+  t.equal(own.status, 201, 'a key can replace itself at once');
+  t.equal((await ask('GET', '/v1/me', { key: mine.secret })).status, 401);
   const again = await ask('POST', `/v1/api-keys/${replaced.body.id}/rotate`);
   const [{ rest }] = (await service.sql(
     'select extract(epoch from expires_datetime - now())::int as rest from api_keys where id = $1',
@@ -138,6 +142,18 @@ t.test('a user that is deactivated while their request runs changes nothing', as
   });
 });
 
+t.test('a deactivated user does not come back by erasing themselves', async (t) => {
+  const key = service.tokenOf({ tenantId, role: 'admin', userId: 'erased' });
+  const path = `/v1/tenants/${tenantId}/users/erased`;
+  const etag = (await ask('GET', path, { key })).headers.get('etag') ?? '';
+  await service.sql(`update users set active = false where user_id = 'erased'`);
+  t.match(await ask('DELETE', path, { key, headers: { 'if-match': etag } }), {
+    status: 403,
+    body: { reason: 'user_inactive' },
+  });
+  t.equal((await service.sql(`select from users where user_id = 'erased'`)).length, 1);
+});
+
 t.test('nobody changes their own access', async (t) => {
   const key = service.tokenOf({ tenantId, role: 'admin', userId: 'self' });
   const seen = await ask('GET', `/v1/tenants/${tenantId}/users/self`, { key });
@@ -173,8 +189,8 @@ t.test('the audit says who lost access, and what a deleted key and tenant were',
     (await changed('audit', `tenant_id = '${gone}'`)).find((text) => text.startsWith('delete tenants')),
     /; NM \w+; 0 companies, 0 licenses\)$/,
   );
-  const ofUser = (await changed('audit', `object = '${path}'`)).filter((text) => / users audited$/.test(text));
-  t.same(ofUser.slice(-2), ['deactivate users audited', 'activate users audited']);
+  const ofUser = (await changed('audit', `object = '${path}'`)).filter((text) => /^(de)?activate/.test(text));
+  t.same(ofUser.slice(-2), ['deactivate users', 'activate users']);
   await t.rejects(
     service.sql(`begin; set local role biotrack_app;
       insert into operator_audit (operation_id, actor, request_id, object, changed) values ('x', 'x', 'x', 'x', '{}')`),

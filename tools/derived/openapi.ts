@@ -29,6 +29,7 @@ export async function renderOpenapi(): Promise<string> {
     listCacheMegabytes: 0,
     rateLimits: { perMinute: 1, unauthenticatedPerMinute: 1 },
     trustProxy: false,
+    databaseConnections: 1,
     forcedRefreshSeconds: 0,
     publicUrl: NEUTRAL_URL,
   });

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import type { Db } from '../../db/database.js';
 import type { Principal } from '../../domain/principal.js';
+import { ServiceError } from '../../domain/service-error.js';
 import { authenticateApiKey, isApiKeyForm, toHash } from './service.js';
 
 /** Authenticates API keys and caches them briefly, so that frequent requests cost one query. */
@@ -21,15 +22,19 @@ export interface KeyringOptions {
 
 /** How long other processes accept a deleted key. The description of `deleteApiKey` states it. */
 const TTL_MS = 5_000;
-/** Few, so that a flood of invented keys leaves the pool to verified callers. */
-const MAX_LOOKUPS = 2;
+/** Of keys that were never valid here. Few, so that a flood of invented keys leaves the pool to verified callers. */
+const MAX_UNKNOWN_LOOKUPS = 2;
+const MAX_WAITING_UNKNOWN = 100;
+/** Of keys whose cached result is too old. */
+const MAX_KNOWN_LOOKUPS = 4;
 /** The oldest entry is evicted first. */
 const MAX_CACHED_KEYS = 1_000;
 
 export function createKeyring({ db, now }: KeyringOptions): Keyring {
   /** By the hash of the token, so that no token is kept in memory. */
   const cache = new Map<string, { principal: Principal; until: number }>();
-  const limitLookups = pLimit(MAX_LOOKUPS);
+  const unknownLookups = pLimit(MAX_UNKNOWN_LOOKUPS);
+  const knownLookups = pLimit(MAX_KNOWN_LOOKUPS);
   const isCurrent = ({ expiresAt }: Principal): boolean => expiresAt === null || expiresAt.getTime() > Date.now();
   let deletions = 0;
 
@@ -44,13 +49,18 @@ export function createKeyring({ db, now }: KeyringOptions): Keyring {
       const hash = toHash(token).toString('base64');
       const cached = cache.get(hash);
       if (cached !== undefined && now() < cached.until && isCurrent(cached.principal)) return cached.principal;
-      cache.delete(hash);
-      const { principal, before, until } = await limitLookups(async () => ({
+      if (cached === undefined && unknownLookups.pendingCount >= MAX_WAITING_UNKNOWN)
+        throw new ServiceError('rate_limited', 'Too many unknown API keys are being looked up.', {
+          retryAfterSeconds: 1,
+        });
+      const lookUp = cached === undefined ? unknownLookups : knownLookups;
+      const { principal, before, until } = await lookUp(async () => ({
         // A query that started before a deletion must not cache the deleted key.
         before: deletions,
         until: now() + TTL_MS,
         principal: await authenticateApiKey(db, token),
       }));
+      if (principal === undefined) cache.delete(hash);
       if (principal === undefined || deletions !== before) return principal;
       const [oldest] = cache.keys();
       if (oldest !== undefined && cache.size >= MAX_CACHED_KEYS) cache.delete(oldest);

@@ -86,9 +86,11 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
         errors: ['not_found'],
       }),
     },
-    async ({ params: { id }, body }, reply) => {
-      const { overlap_seconds: overlapSeconds = DEFAULT_OVERLAP_SECONDS, expires_datetime: expires } = body;
-      const created = await rotateApiKey(db, newId, { id, overlapSeconds, expiresAt: toDate(expires) });
+    async (request, reply) => {
+      const { id } = request.params;
+      const { overlap_seconds: overlapSeconds = DEFAULT_OVERLAP_SECONDS, expires_datetime: expires } = request.body;
+      const rotation = { id, overlapSeconds, expiresAt: toDate(expires) };
+      const created = await rotateApiKey(db, newId, rotation, principalOf(request));
       keyring.forget(id);
       reply.code(201);
       return toNewKeyReply(created);

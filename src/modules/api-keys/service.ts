@@ -83,8 +83,9 @@ export const rotateApiKey = (
   db: Db,
   newId: () => string,
   { id, overlapSeconds, expiresAt }: Rotation,
+  principal: Principal,
 ): Promise<NewApiKey> =>
-  withOperator(db, async (tx) => {
+  endKey(db, id, principal, async (tx) => {
     const present = await lockApiKey(tx, id);
     if (present === undefined) throw notFound('API key');
     const { description, role, tenantId } = present;
@@ -100,17 +101,19 @@ const tenantError = (detail: string): ServiceError =>
 export const listApiKeys = (db: Db, { size, after }: PageRequest): Promise<PageOf<ApiKey>> =>
   withOperator(db, async (tx) => toPage(await selectApiKeys(tx, size, after), size));
 
-/** @param principal the caller: a key may delete itself, although it is no longer valid at the end of the transaction */
-export const deleteApiKey = (db: Db, id: string, principal: Principal): Promise<void> => {
-  const deleteKey = (): Promise<void> =>
-    withOperator(db, async (tx) => {
-      const key = await lockApiKey(tx, id);
-      if (key === undefined) throw notFound('API key');
-      await deleteApiKeyRow(tx, id);
-      writesOf(tx).record('delete', 'api_keys', `${id} (${key.role}: ${key.description})`);
-    });
-  return principal.id === id ? withCommitHooks({ caller: undefined }, deleteKey) : deleteKey();
-};
+export const deleteApiKey = (db: Db, id: string, principal: Principal): Promise<void> =>
+  endKey(db, id, principal, async (tx) => {
+    const key = await lockApiKey(tx, id);
+    if (key === undefined) throw notFound('API key');
+    await deleteApiKeyRow(tx, id);
+    writesOf(tx).record('delete', 'api_keys', `${id} (${key.role}: ${key.description})`);
+  });
+
+/** @param principal the caller: a key may end itself, although it is no longer valid at the end of the transaction */
+function endKey<T>(db: Db, id: string, principal: Principal, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
+  const run = (): Promise<T> => withOperator(db, work);
+  return principal.id === id ? withCommitHooks({ caller: undefined }, run) : run();
+}
 
 /** Whether a token has the form of an API key, with the right checksum. */
 export function isApiKeyForm(token: string): boolean {

@@ -1,5 +1,5 @@
 import { type Db, preferIndexOrder, type Tx } from '../../db/database.js';
-import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
+import { type PageOf, type PageRequest, toJsonBytes, toPage } from '../../domain/page.js';
 import { notFound } from '../../domain/service-error.js';
 import { type FeedObject, type FeedObjectPage, selectCompaniesAsOf, selectLicensesAsOf } from '../../plans/index.js';
 import { selectOwnLicensesAsOf } from '../licenses/index.js';
@@ -124,7 +124,7 @@ interface ListingEnd {
 }
 
 function toListing(rows: readonly PositionedChange[], { size, epoch, revision, end }: ListingEnd): ChangeListing {
-  const page = toPage(rows, size, (row) => JSON.stringify([row.before, row.after]).length);
+  const page = toPage(rows, size, ({ before, after }) => toJsonBytes([before, after]));
   const last = page.items.at(-1);
   const isSnapshot = last === undefined || parsePosition(last.id).snapshot !== undefined;
   return { ...page, epoch, revision, position: page.nextAfter ?? (isSnapshot ? end : last.id) };

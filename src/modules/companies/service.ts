@@ -1,5 +1,5 @@
 import type { Db } from '../../db/database.js';
-import { type PageOf, toPage } from '../../domain/page.js';
+import { type PageOf, toJsonBytes, toPage } from '../../domain/page.js';
 import { notFound } from '../../domain/service-error.js';
 import { findRevision } from '../tenants/index.js';
 import {
@@ -20,7 +20,7 @@ export interface RevisionedPage<T> extends PageOf<T> {
 const BYTES_PER_OBJECT = 1_000;
 
 const toBytes = ({ customData, licenses }: CompanyView): number =>
-  BYTES_PER_OBJECT * (1 + licenses.length) + (customData === null ? 0 : JSON.stringify(customData).length);
+  BYTES_PER_OBJECT * (1 + licenses.length) + (customData === null ? 0 : toJsonBytes(customData));
 
 export async function listCompanies(
   db: Db,

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { Db, OperatorTx, Tx } from '../../db/database.js';
+import { type Db, type OperatorTx, type Tx, writesOf } from '../../db/database.js';
 import { OPERATOR, runStatement, statementBuilder, toStatement } from '../../db/single-statement.js';
 import type { DB } from '../../db/tables.js';
 import type { DirectoryWarning } from '../../domain/directory-warning.js';
@@ -179,7 +179,10 @@ export async function acceptRefusedList(
     .where('environment', '=', environment)
     .where('refused_digest', '=', digest)
     .executeTakeFirst();
-  return result.numUpdatedRows > 0n;
+  const isAccepted = result.numUpdatedRows > 0n;
+  // A decision about all tenants of the state, unlike what refreshes write.
+  if (isAccepted) writesOf(tx).record('update', 'accepted_lists', `${state}/${environment} ${digest}`);
+  return isAccepted;
 }
 
 export interface Refresh {

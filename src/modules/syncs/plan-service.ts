@@ -1,5 +1,5 @@
 import { type Db, preferIndexOrder, type Tx } from '../../db/database.js';
-import type { PageOf, PageRequest } from '../../domain/page.js';
+import { type PageOf, type PageRequest, toJsonBytes, toPage } from '../../domain/page.js';
 import { notFound } from '../../domain/service-error.js';
 import type { ChangeRange } from '../../domain/sync-run.js';
 import {
@@ -86,6 +86,5 @@ async function readSections(sections: readonly Section[], { size, after }: PageR
     const rows = await readSection(section === Number(start) ? position : undefined, size + 1 - found.length);
     found.push(...rows.map((item) => ({ ...item, id: `${section}:${item.position}` })));
   }
-  const items = found.slice(0, size);
-  return { items, nextAfter: found.length > size ? items.at(-1)?.id : undefined };
+  return toPage(found, size, toJsonBytes);
 }

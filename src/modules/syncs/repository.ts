@@ -128,13 +128,12 @@ export async function insertRun(tx: Tx, tenantId: string, run: NewRun): Promise<
   return inserted;
 }
 
-/** Seconds until this long has passed since a forced refresh that a request started has ended, or was requested. */
+/** Seconds until this long has passed since the last forced refresh ended. One that has not ended yet ends now at the earliest. */
 export async function secondsUntilForceable(tx: Tx, distanceSeconds: number): Promise<number> {
-  const last = sql<Date>`max(coalesce(finished_datetime, requested_datetime))`;
+  const last = sql<Date>`max(coalesce(finished_datetime, now()))`;
   const { wait } = await tx
     .selectFrom('sync_runs')
     .where('refresh', '=', 'force')
-    .where('trigger', '=', 'request')
     .select(sql<number | null>`ceil(extract(epoch from ${last} - now()) + ${distanceSeconds})::float8`.as('wait'))
     .executeTakeFirstOrThrow();
   return wait ?? 0;

@@ -1,6 +1,6 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
-import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
+import { type PageOf, type PageRequest, toJsonBytes, toPage } from '../../domain/page.js';
 import { type Principal, toActor, toUserId } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
 import type { Vault } from '../../vault/index.js';
@@ -108,4 +108,4 @@ export const getSync = (db: Db, tenantId: string, id: string): Promise<SyncRun> 
   });
 
 export const listSyncs = (db: Db, tenantId: string, { size, after }: PageRequest): Promise<PageOf<SyncRun>> =>
-  inTenant(db, tenantId, async (tx) => toPage(await selectRuns(tx, size, after), size));
+  inTenant(db, tenantId, async (tx) => toPage(await selectRuns(tx, size, after), size, toJsonBytes));

@@ -92,7 +92,12 @@ export function registerUsersRoutes(app: App, { db, tracker, ...ports }: UsersDe
     },
     async (request, reply) => {
       const { tenant_id: tenantId, user_id: userId } = request.params;
-      await eraseUser(db, ports, { tenantId, userId, precondition: toPrecondition(request) });
+      await eraseUser(db, ports, {
+        tenantId,
+        userId,
+        precondition: toPrecondition(request),
+        principal: principalOf(request),
+      });
       tracker.forget(tenantId, userId);
       return reply.code(204).send();
     },

@@ -42,7 +42,7 @@ export const putUser = (
       });
     if (!input.active) await deleteCredentialsOfUser(tx, userId);
     if (present !== undefined && present.active !== input.active)
-      writesOf(tx).record(input.active ? 'activate' : 'deactivate', 'users', userId);
+      writesOf(tx).record(input.active ? 'activate' : 'deactivate', 'users');
     return { user: await saveUser(tx, tenantId, { userId, ...input }), created: present === undefined };
   });
 
@@ -57,6 +57,7 @@ export interface UserToErase {
   readonly tenantId: string;
   readonly userId: string;
   readonly precondition: Precondition;
+  readonly principal: Principal;
 }
 
 /**
@@ -66,12 +67,14 @@ export interface UserToErase {
 export const eraseUser = (
   db: Db,
   { deleteCredentialsOfUser, replaceRequester, newId }: UserPorts,
-  { tenantId, userId, precondition }: UserToErase,
+  { tenantId, userId, precondition, principal }: UserToErase,
 ): Promise<void> =>
   inLockedTenant(db, tenantId, async (tx) => {
     const user = await findUser(tx, userId);
     if (user === undefined) throw notFound('user');
     checkPrecondition(precondition, user.version);
+    // Unknown users are active: erasing themselves would give access back to a deactivated user.
+    if (principal.kind === 'user' && principal.id === userId && !user.active) throw userInactive();
     const pseudonym = `erased-${newId()}`;
     const [from, to] = [`user:${userId}`, `user:${pseudonym}`];
     await deleteCredentialsOfUser(tx, userId);
