@@ -9,6 +9,9 @@ const control = () => {
   return simulator.control;
 };
 
+/** Makes the names of each call new. */
+let renames = 0;
+
 answerParent({
   async start(options: SimulatorOptions) {
     await simulator?.close();
@@ -38,7 +41,9 @@ answerParent({
         .map(({ location }) => location),
     );
     const renamed = [...locations].filter((_location, index) => index % step === 0);
-    for (const [index, location] of renamed.entries()) control().rename({ location, name: `RENAMED SITE ${index}` });
+    for (const [index, location] of renamed.entries())
+      control().rename({ location, name: `RENAMED SITE ${renames}-${index}` });
+    renames += 1;
     return renamed.length;
   },
 });

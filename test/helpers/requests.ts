@@ -316,7 +316,7 @@ const toBrokenText = (): fc.Arbitrary<(request: MadeRequest) => MadeRequest> =>
       (text: string) => `${text}x`,
       (text: string) => `[${text}`,
       (text: string) => text.replace('{', '{"__proto__":{},'),
-      () => '',
+      () => ' ',
       () => '{"a":1,"a":2}',
       () => 'nonsense',
       () => `${'['.repeat(50)}${']'.repeat(50)}`,
