@@ -12,7 +12,10 @@ export function onceResponseEnds(
   { raw }: FastifyReply,
   callBack: () => void,
 ): void {
-  if (socket.destroyed || raw.destroyed) return callBack();
+  if (socket.destroyed || raw.destroyed) {
+    callBack();
+    return;
+  }
   const callBacks = waiting.get(socket) ?? new Set();
   if (!waiting.has(socket)) {
     waiting.set(socket, callBacks);

@@ -60,7 +60,8 @@ export function renderChart(results: readonly Result[]): string {
       },
     ],
   });
-  const svg = chart.renderToSVGString();
+  const title = '<title>Cost of syncs over licenses and over tenants, as ratios to a bare COPY</title>';
+  const svg = chart.renderToSVGString().replace(/<svg[^>]*>/, `$&${title}`);
   chart.dispose();
   return `${svg}\n`;
 }

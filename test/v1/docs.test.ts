@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -33,6 +34,19 @@ async function findBrowser(): Promise<string | undefined> {
 const browser = await findBrowser();
 const missing = `no browser on the PATH (${BROWSERS.join(', ')}): the docs page was NOT tested`;
 if (browser === undefined) t.comment(missing);
+
+t.test('pages run only scripts of the service', async (t) => {
+  for (const path of ['/docs/', '/docs/problems', '/docs/problems/not_found']) {
+    const response = await fetch(new URL(path, baseUrl));
+    const policy = response.headers.get('content-security-policy') ?? '';
+    t.match(policy, /^default-src 'self'; script-src 'self'/, path);
+    t.notMatch(policy, /script-src[^;]*unsafe/, path);
+    const inline = [...(await response.text()).matchAll(/<script(?![^>]* src=)[^>]*>([\s\S]*?)<\/script>/g)];
+    t.equal(inline.length, path === '/docs/' ? 1 : 0, path);
+    for (const [, script = ''] of inline)
+      t.ok(policy.includes(`'sha256-${hash('sha256', script, 'base64')}'`), `${path}: its script is allowed`);
+  }
+});
 
 t.test('the docs page in a browser', browser === undefined ? { skip: missing } : {}, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'docs-page-'));

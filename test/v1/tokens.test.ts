@@ -86,6 +86,25 @@ const flip = (part: string, at: number): string => {
   return bytes.toString('base64url');
 };
 
+t.test('tokens need a key id, and expire within a day', async (t) => {
+  const far = Date.now() / 1_000;
+  const tokens = {
+    'without kid': withHeader({ kid: undefined }),
+    'an empty kid': withHeader({ kid: '' }),
+    'a kid that is no text': withHeader({ kid: 1 }),
+    'in 25 hours': withClaims({ exp: far + 25 * 3_600 }),
+    'in a thousand years': withClaims({ exp: far * 1_000 }),
+    'no number': withClaims({ exp: '2030' }),
+  };
+  for (const [what, key] of Object.entries(tokens))
+    t.match(await ask('GET', `${path}/setup`, { key }), { status: 401, body: { code: 'unauthenticated' } }, what);
+  const infinite = `${head}.${Buffer.from(JSON.stringify(claims).replace(/"exp":\d+/, '"exp":1e999')).toString('base64url')}`;
+  const key = `${infinite}.${SIGNERS.EdDSA(Buffer.from(infinite)).toString('base64url')}`;
+  t.equal((await ask('GET', `${path}/setup`, { key })).status, 401, 'infinite');
+  const day = withClaims({ exp: far + 86_400 });
+  t.equal((await ask('GET', `${path}/setup`, { key: day })).status, 200, 'in a day');
+});
+
 t.test('valid tokens authenticate their user', async (t) => {
   const kids: Readonly<Record<keyof typeof SIGNERS, string>> = {
     EdDSA: 'ed',
@@ -300,6 +319,7 @@ t.test('key rotation and an unavailable JWKS URL', async (t) => {
   for (const [what, reply] of [
     ['an error', undefined],
     ['nonsense', 'nonsense'],
+    ['more than 1 MiB', [...published, { kty: 'x', note: 'x'.repeat(1024 * 1024) }]],
   ] as const) {
     served = reply;
     const alone = await startTestService(t, {

@@ -15,7 +15,7 @@ const SKIPPED = new Set([
   'reports',
   'secrets',
 ]);
-const IS_TEXT = /(\.(ts|mjs|cjs|json|md|sql|ya?ml)|\/run|Dockerfile)$/;
+const IS_TEXT = /(\.(ts|mjs|cjs|json|md|sql|svg|ya?ml)|\/run|Dockerfile)$/;
 
 export async function readFiles(root: string): Promise<Files> {
   const paths = await listPaths(root, '');

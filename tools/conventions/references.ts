@@ -9,7 +9,7 @@ const HAS_EXTENSION = /\.(ts|mjs|cjs|json|md|sql|ya?ml)$/;
 const IS_PATH = /^[\w.@-]+(\/[\w.@-]+)*\/?$/;
 
 /** The changelog is about the past, and the benchmark's notes name settings of other programs. */
-const IS_EXEMPT = /^(CHANGELOG|test\/bench\/README)\.md$/;
+const IS_EXEMPT = /^(CHANGELOG|docs\/performance)\.md$/;
 /** `NNNN-noun.sql`, `ACFB0000681`: a form or a sample, not a name. */
 const IS_SAMPLE = /^NNNN-|^[A-Z]+\d+$/;
 
