@@ -11,7 +11,10 @@ declare
 begin
   foreach wanted in array array['biotrack_service', 'biotrack_app', 'biotrack_operator']::name[] loop
     begin
-      execute format('create role %I nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
+      -- Not even tried if it exists: that would need the right to create roles.
+      if not exists (select from pg_roles where rolname = wanted) then
+        execute format('create role %I nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
+      end if;
     exception
       -- Roles belong to the whole server: a migration of another database may have created them, or be creating them.
       when duplicate_object or unique_violation then null;

@@ -34,8 +34,8 @@ create table companies (
 ) with (fillfactor = 90);
 -- For the foreign key: deleting a company looks up the companies that it supersedes.
 create index companies_superseded_by on companies (tenant_id, superseded_by) where superseded_by is not null;
--- Together they determine each other's display names.
-create index companies_name_group on companies (tenant_id, name_group);
+-- Together they determine each other's display names. Names can be longer than an index entry.
+create index companies_name_group on companies (tenant_id, left(name_group, 200));
 call isolate_tenants('companies');
 
 create table company_licenses (

@@ -115,7 +115,7 @@ create table companies (
   constraint companies_check1 CHECK (superseded_by IS NULL OR archived_datetime IS NOT NULL),
   constraint companies_origin_check CHECK (origin = ANY (ARRAY['biotrack'::text, 'manual'::text]))
 );
-CREATE INDEX companies_name_group ON companies USING btree (tenant_id, name_group);
+CREATE INDEX companies_name_group ON companies USING btree (tenant_id, "left"(name_group, 200));
 CREATE INDEX companies_superseded_by ON companies USING btree (tenant_id, superseded_by) WHERE superseded_by IS NOT NULL;
 CREATE TRIGGER move_inputs_revision AFTER INSERT OR DELETE OR UPDATE ON companies FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
 CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON companies FOR EACH STATEMENT EXECUTE FUNCTION move_revision();

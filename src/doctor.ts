@@ -91,7 +91,7 @@ type Reading<T> =
 
 const FILE_FIXES = {
   keyset:
-    'for a new deployment: npm run --silent create-keyset > FILE; otherwise restore the file that sealed the stored passwords',
+    'for a new deployment: npm run create-keyset -- --out FILE; otherwise restore the file that sealed the stored passwords',
   states: 'correct the file; see docs/configuration.md for its format',
 } as const;
 

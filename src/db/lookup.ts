@@ -24,7 +24,7 @@ export async function lookUp<Row>(
   const selects = lookups.flatMap(({ column, type, values }) =>
     values.length === 0
       ? []
-      : sql`select found.* from unnest(${[...values]}::${sql.raw(type)}[]) as wanted (value) cross join lateral
+      : sql`select found.* from unnest(${[...new Set(values)]}::${sql.raw(type)}[]) as wanted (value) cross join lateral
         (select ${columns} from ${sql.table(table)} where ${sql.ref(column)} = wanted.value offset 0) as found`,
   );
   if (selects.length === 0) return [];

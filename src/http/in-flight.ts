@@ -12,7 +12,9 @@ interface Limits {
   readonly waiting: number;
 }
 
-const OF_CALLER: Limits = { share: 0.2, waiting: 40 };
+const OF_USER: Limits = { share: 0.2, waiting: 40 };
+/** A server may use one key for many users. */
+const OF_KEY: Limits = { share: 0.5, waiting: 100 };
 /** Of an operator in one tenant: scripts work on many. */
 const OF_OPERATOR: Limits = { share: 0.8, waiting: 200 };
 const OF_TENANT: Limits = { share: 0.6, waiting: 80 };
@@ -35,7 +37,7 @@ export interface InFlight {
 
 /**
  * Limits how many requests of a caller and of a tenant are handled at once, before they take a database connection: one caller's
- * flood then waits for itself.
+ * flood then waits for itself. An operator's key is limited in each tenant apart.
  * @param connections of the database pool
  */
 export function createInFlight(app: FastifyInstance, connections: number): InFlight {
@@ -71,7 +73,9 @@ export function createInFlight(app: FastifyInstance, connections: number): InFli
       const caller = toCallerKey(principal);
       if ((unreceived.get(caller) ?? 0) >= MAX_UNRECEIVED) return refuse();
       const key = isOperator ? `${caller} ${tenantId ?? ''}` : caller;
-      request.releaseSlots.push(await acquire(key, isOperator ? OF_OPERATOR : OF_CALLER));
+      request.releaseSlots.push(
+        await acquire(key, isOperator ? OF_OPERATOR : principal.kind === 'api_key' ? OF_KEY : OF_USER),
+      );
       if (tenantId !== null) request.releaseSlots.push(await acquire(tenantId, OF_TENANT));
     },
     async releaseSlots(request, reply) {

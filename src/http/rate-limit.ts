@@ -7,6 +7,8 @@ import type { OperationId } from './policy.js';
 import { delayRefusal } from './refusal.js';
 
 const WINDOW_SECONDS = 60;
+/** The address of a connection that ended before it was read. */
+const GONE = 'gone';
 /** Counters beyond this number are evicted, least recently used first. */
 const MAX_CALLERS = 10_000;
 
@@ -52,7 +54,7 @@ export async function createRateLimits(
     };
   };
   const countCaller = createCount('caller', perMinute, (request) => toCallerKey(principalOf(request)));
-  const countAddress = createCount('address', unauthenticatedPerMinute, ({ ip }) => normalizeIP(ip));
+  const countAddress = createCount('address', unauthenticatedPerMinute, ({ ip }) => normalizeIP(ip ?? GONE));
   const countRejected: Count = async (request, reply) => {
     try {
       await countAddress(request, reply);

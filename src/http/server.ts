@@ -97,10 +97,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     if (request.url.length > MAX_URL_LENGTH)
       throw new ServiceError('uri_too_long', `The limit is ${MAX_URL_LENGTH} characters.`);
   });
-  app.addHook('onSend', async (request) => {
-    // Until the response has been sent; Node then waits for the next request as long as `keepAliveTimeout` says.
-    request.raw.socket.setTimeout(READ_TIMEOUT_MS);
-  });
+  closeDeafReaders(app);
   await app.register(helmet, { contentSecurityPolicy: false });
   const { count, countRejected } = await createRateLimits(app, options.rateLimits);
   registerAuth(app, { ...options.authentication, countRejected });
@@ -115,6 +112,22 @@ export async function createServer(options: ServerOptions): Promise<App> {
   registerRequestContext(app, options.runWithContext);
   await registerOpenapi(app, options.publicUrl);
   return app;
+}
+
+/** Closes connections that take no byte of a response. A request that is still handled has no time limit of its own. */
+function closeDeafReaders(app: FastifyInstance): void {
+  /** Responses of a connection that are being sent. */
+  const sending = new WeakMap<Socket, number>();
+  app.addHook('onSend', async ({ raw: { socket } }, { raw }) => {
+    sending.set(socket, (sending.get(socket) ?? 0) + 1);
+    socket.setTimeout(READ_TIMEOUT_MS);
+    raw.once('finish', () => {
+      const left = (sending.get(socket) ?? 1) - 1;
+      sending.set(socket, left);
+      // Unless Node has begun to wait for the next request, as long as `keepAliveTimeout` says.
+      if (left === 0 && socket.timeout === READ_TIMEOUT_MS) socket.setTimeout(0);
+    });
+  });
 }
 
 /** Applies the body limit in an operation's schema to its route, and makes its body optional. */

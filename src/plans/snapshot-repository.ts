@@ -74,10 +74,11 @@ export async function loadLicenses(tx: Tx, licenseKeys: Iterable<string>): Promi
 export async function loadNamesakes(tx: Tx, nameGroups: Iterable<string>): Promise<Namesakes> {
   const selectNamesakes = (
     columns: RawBuilder<unknown>,
-  ) => sql`unnest(${[...nameGroups]}::text[]) as wanted (name_group)
+  ) => sql`unnest(${[...new Set(nameGroups)]}::text[]) as wanted (name_group)
     cross join lateral (
       select ${columns} from companies
-       where name_group = wanted.name_group and archived_datetime is null offset 0) as namesake`;
+       where left(name_group, 200) = left(wanted.name_group, 200) and name_group = wanted.name_group
+         and archived_datetime is null offset 0) as namesake`;
   const columns = sql.join(
     namesOf(PLANNED_FIELDS).map((name) => sql`${sql.ref(toSnakeCase(name))} as ${sql.ref(name)}`),
   );

@@ -432,6 +432,26 @@ t.test('edits override BioTrack across syncs and switches', async (t) => {
   t.strictSame(cleared.body.overrides, ['legal_business_name', 'relationship_type', 'leaflink_customer_id']);
 });
 
+t.test('a rename that only changes the case writes one change', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/companies`;
+  const made = await ask('POST', path, { body: { name: 'Case Study', license_numbers: [] } });
+  const renamed = await ask('PATCH', `${path}/${made.body.id}`, {
+    body: { name: 'CASE STUDY' },
+    headers: { 'if-match': made.headers.get('etag') as string },
+  });
+  t.match(renamed, { status: 200, body: { name: 'CASE STUDY', display_name: 'CASE STUDY' } });
+  const kinds = await service.sql(
+    `select kind, count(*)::int as changes from changes where company_id = $1 group by kind order by kind`,
+    [made.body.id],
+  );
+  t.same(kinds, [
+    { kind: 'company.created', changes: 1 },
+    { kind: 'company.edited', changes: 1 },
+    { kind: 'company.updated', changes: 1 },
+  ]);
+});
+
 t.test('a LeafLink customer belongs to a license', async (t) => {
   const [seller, buyer] = ['880000031', '880000032'];
   const numbers = ['88330001', '88330002', '88330003'] as const;

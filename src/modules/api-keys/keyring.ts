@@ -27,8 +27,8 @@ const MAX_UNKNOWN_LOOKUPS = 2;
 const MAX_WAITING_UNKNOWN = 100;
 /** Of keys whose cached result is too old. */
 const MAX_KNOWN_LOOKUPS = 4;
-/** The oldest entry is evicted first. */
-const MAX_CACHED_KEYS = 1_000;
+/** More than a deployment has. The one that was looked up the longest ago is evicted first. */
+const MAX_CACHED_KEYS = 10_000;
 
 export function createKeyring({ db, now }: KeyringOptions): Keyring {
   /** By the hash of the token, so that no token is kept in memory. */
@@ -36,11 +36,34 @@ export function createKeyring({ db, now }: KeyringOptions): Keyring {
   const unknownLookups = pLimit(MAX_UNKNOWN_LOOKUPS);
   const knownLookups = pLimit(MAX_KNOWN_LOOKUPS);
   const isCurrent = ({ expiresAt }: Principal): boolean => expiresAt === null || expiresAt.getTime() > Date.now();
+  /** One look-up for all requests that wait for the same key. */
+  const running = new Map<string, Promise<Principal | undefined>>();
   let deletions = 0;
 
   const forgetWhere = (matches: (principal: Principal) => boolean): void => {
     deletions += 1;
+    running.clear();
     for (const [hash, { principal }] of cache) if (matches(principal)) cache.delete(hash);
+  };
+
+  const find = async (token: string, hash: string, isKnown: boolean): Promise<Principal | undefined> => {
+    if (!isKnown && unknownLookups.pendingCount >= MAX_WAITING_UNKNOWN)
+      throw new ServiceError('rate_limited', 'Too many unknown API keys are being looked up.', {
+        retryAfterSeconds: 1,
+      });
+    const lookUp = isKnown ? knownLookups : unknownLookups;
+    const { principal, before, until } = await lookUp(async () => ({
+      // A query that started before a deletion must not cache the deleted key.
+      before: deletions,
+      until: now() + TTL_MS,
+      principal: await authenticateApiKey(db, token),
+    }));
+    cache.delete(hash);
+    if (principal === undefined || deletions !== before) return principal;
+    const [oldest] = cache.keys();
+    if (oldest !== undefined && cache.size >= MAX_CACHED_KEYS) cache.delete(oldest);
+    cache.set(hash, { principal, until });
+    return principal;
   };
 
   return {
@@ -49,23 +72,9 @@ export function createKeyring({ db, now }: KeyringOptions): Keyring {
       const hash = toHash(token).toString('base64');
       const cached = cache.get(hash);
       if (cached !== undefined && now() < cached.until && isCurrent(cached.principal)) return cached.principal;
-      if (cached === undefined && unknownLookups.pendingCount >= MAX_WAITING_UNKNOWN)
-        throw new ServiceError('rate_limited', 'Too many unknown API keys are being looked up.', {
-          retryAfterSeconds: 1,
-        });
-      const lookUp = cached === undefined ? unknownLookups : knownLookups;
-      const { principal, before, until } = await lookUp(async () => ({
-        // A query that started before a deletion must not cache the deleted key.
-        before: deletions,
-        until: now() + TTL_MS,
-        principal: await authenticateApiKey(db, token),
-      }));
-      if (principal === undefined) cache.delete(hash);
-      if (principal === undefined || deletions !== before) return principal;
-      const [oldest] = cache.keys();
-      if (oldest !== undefined && cache.size >= MAX_CACHED_KEYS) cache.delete(oldest);
-      cache.set(hash, { principal, until });
-      return principal;
+      const started = running.get(hash) ?? find(token, hash, cached !== undefined).finally(() => running.delete(hash));
+      running.set(hash, started);
+      return started;
     },
     forget: (id) => forgetWhere((principal) => principal.id === id),
     forgetTenant: (tenantId) => forgetWhere((principal) => principal.tenantId === tenantId),

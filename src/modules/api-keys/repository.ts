@@ -45,6 +45,12 @@ export const findKeyByHash = (tx: OperatorTx, secretHash: Buffer): Promise<ApiKe
     .where((eb) => eb.or([eb('expires_datetime', 'is', null), eb('expires_datetime', '>', sql<Date>`now()`)]))
     .executeTakeFirst();
 
+/** Whether a key exists and has not expired. Locks it against deletion. */
+export async function isKeyValid(tx: OperatorTx, id: string): Promise<boolean> {
+  const { rows } = await sql<{ valid: boolean }>`select is_api_key_valid(${id}) as valid`.execute(tx);
+  return rows[0]?.valid === true;
+}
+
 /** The key, locked. */
 export const lockApiKey = (tx: OperatorTx, id: string): Promise<ApiKey | undefined> =>
   tx.selectFrom('api_keys').select(COLUMNS).where('id', '=', id).forUpdate().executeTakeFirst();

@@ -11,6 +11,7 @@ import {
   deleteApiKeyRow,
   findKeyByHash,
   insertApiKey,
+  isKeyValid,
   limitApiKey,
   lockApiKey,
   saveKeyUse,
@@ -111,8 +112,14 @@ export const deleteApiKey = (db: Db, id: string, principal: Principal): Promise<
 
 /** @param principal the caller: a key may end itself, although it is no longer valid at the end of the transaction */
 function endKey<T>(db: Db, id: string, principal: Principal, work: (tx: OperatorTx) => Promise<T>): Promise<T> {
-  const run = (): Promise<T> => withOperator(db, work);
-  return principal.id === id ? withCommitHooks({ caller: undefined }, run) : run();
+  if (principal.id !== id) return withOperator(db, work);
+  return withCommitHooks({ caller: undefined }, () =>
+    withOperator(db, async (tx) => {
+      if (!(await isKeyValid(tx, id)))
+        throw new ServiceError('unauthenticated', 'The API key was deleted or has expired.');
+      return work(tx);
+    }),
+  );
 }
 
 /** Whether a token has the form of an API key, with the right checksum. */

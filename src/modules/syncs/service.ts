@@ -52,7 +52,10 @@ export const startSync = (
     if (refresh === 'force') {
       const waitSeconds = await secondsUntilForceable(tx, ports.forcedRefreshSeconds);
       if (waitSeconds > 0) {
-        if (active !== undefined) return active;
+        if (active !== undefined) {
+          await retryNow(tx, tenantId, active.id);
+          return (await findRun(tx, active.id)) ?? active;
+        }
         throw tooMany(
           `The list was just fetched. The next forced refresh is possible in ${waitSeconds} seconds.`,
           waitSeconds,
