@@ -28,6 +28,9 @@ const FILES_PER_PROCESS = 15;
 const OWN_PROCESS =
   /^test\/(faults\/(biotrack|crashes|database|floods|key-rotation|local-\w+|lockout|pooler|slow-state|steps|upstream)|proof\/benchmark|biotrack\/calls)\.test/;
 
+/** These measure how the service shares the processors, so they run after all others. */
+const ALONE = /^test\/faults\/floods\.test/;
+
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
@@ -137,11 +140,21 @@ interface RunOptions {
 }
 
 async function runFiles(files: readonly string[], options: RunOptions): Promise<void> {
+  const isAlone = (file: string): boolean => ALONE.test(file);
+  await runBeside(
+    files.filter((file) => !isAlone(file)),
+    FILES_AT_A_TIME,
+    options,
+  );
+  await runBeside(files.filter(isAlone), 1, options);
+}
+
+async function runBeside(files: readonly string[], atATime: number, options: RunOptions): Promise<void> {
   const waiting = [...files];
   const work = async (): Promise<void> => {
     while (waiting.length > 0 && stoppedBy === undefined) await runWorker(waiting, options);
   };
-  await Promise.all(Array.from({ length: FILES_AT_A_TIME }, work));
+  await Promise.all(Array.from({ length: atATime }, work));
 }
 
 const TIERS: Readonly<Record<string, Tier>> = {

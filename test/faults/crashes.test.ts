@@ -30,7 +30,12 @@ interface Held {
 }
 
 async function startRun({ ask }: TestService, tenantId: string, refresh: 'auto' | 'force'): Promise<Held> {
-  const { body } = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } });
+  // While a plan is applied, a request that waits for the tenant's lock may be asked to come back.
+  const { body } = await until('the run is accepted', async () => {
+    const answer = await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { refresh } });
+    if (answer.status !== 202 && answer.body.code !== 'sync_in_progress') throw new Error(JSON.stringify(answer));
+    return answer.status === 202 && answer;
+  });
   return { tenantId, runId: body.id };
 }
 

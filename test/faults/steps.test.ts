@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { withTenant } from '../../src/db/database.js';
+import { queueRun } from '../../src/modules/syncs/service.js';
 import { pickCount } from '../helpers/counts.js';
 import { drawRunCases, makeTwins, readRunState } from '../helpers/run-cases.js';
 import { makeTenant, startTestService, syncTenant, type TestService, waitForRun } from '../helpers/service.js';
@@ -156,7 +158,15 @@ t.test('a hundred previews of one tenant do not delay other tenants', async (t) 
   const preview = async (tenantId: string): Promise<string> =>
     (await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: { mode: 'preview' } })).body.id;
   const previews: string[] = [];
-  while (previews.length < 100) previews.push(await preview(looking));
+  // More than requests can start.
+  const request = {
+    ...({ trigger: 'request', mode: 'preview', refresh: 'auto', strategy: 'one_per_license' } as const),
+    requestedBy: 'api_key:test',
+  };
+  while (previews.length < 100) {
+    const { id } = await withTenant(service.service.db, looking, (tx) => queueRun(tx, service.newId, looking, request));
+    previews.push(id);
+  }
   const own = await startRun(looking, 'auto');
   const others = [await preview(working), await startRun(working, 'auto')];
   await clearStalls(service);
