@@ -130,13 +130,15 @@ export async function insertRun(tx: Tx, tenantId: string, run: NewRun): Promise<
 
 /** Seconds until this long has passed since the last forced refresh ended. One that has not ended yet ends now at the earliest. */
 export async function secondsUntilForceable(tx: Tx, distanceSeconds: number): Promise<number> {
-  const last = sql<Date>`max(coalesce(finished_datetime, now()))`;
+  if (distanceSeconds === 0) return 0;
+  // Not `now()`: the transaction may have waited for the run that it sees as ended.
+  const last = sql<Date>`max(coalesce(finished_datetime, clock_timestamp()))`;
   const { wait } = await tx
     .selectFrom('sync_runs')
     .where('refresh', '=', 'force')
-    .select(sql<number | null>`ceil(extract(epoch from ${last} - now()) + ${distanceSeconds})::float8`.as('wait'))
+    .select(sql<number | null>`ceil(extract(epoch from ${last} - clock_timestamp()) + ${distanceSeconds})::float8`.as('wait'))
     .executeTakeFirstOrThrow();
-  return wait ?? 0;
+  return Math.min(wait ?? 0, distanceSeconds);
 }
 
 export async function countOpenPreviews(tx: Tx): Promise<number> {
