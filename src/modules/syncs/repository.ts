@@ -136,7 +136,9 @@ export async function secondsUntilForceable(tx: Tx, distanceSeconds: number): Pr
   const { wait } = await tx
     .selectFrom('sync_runs')
     .where('refresh', '=', 'force')
-    .select(sql<number | null>`ceil(extract(epoch from ${last} - clock_timestamp()) + ${distanceSeconds})::float8`.as('wait'))
+    .select(
+      sql<number | null>`ceil(extract(epoch from ${last} - clock_timestamp()) + ${distanceSeconds})::float8`.as('wait'),
+    )
     .executeTakeFirstOrThrow();
   return Math.min(wait ?? 0, distanceSeconds);
 }
