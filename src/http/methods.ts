@@ -1,19 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServiceError } from '../domain/service-error.js';
 
-export interface UnmatchedRequests {
-  /** A hook that answers them before their body is parsed: 404, 405, or 204 for OPTIONS. */
-  readonly reject: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
-}
-
 interface Path {
   readonly url: string;
   readonly pattern: RegExp;
   readonly methods: Set<string>;
 }
 
+/** A hook that answers unmatched requests before their body is parsed: 404, 405, or 204 for OPTIONS. */
+type RejectUnmatched = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+
 /** Collects the methods of each path. */
-export function collectMethods(app: FastifyInstance): UnmatchedRequests {
+export function collectMethods(app: FastifyInstance): RejectUnmatched {
   const paths = new Map<string, Path>();
   /** Paths such as `…/bulk`, which also match `…/:id` and would be routed there for methods that they do not support. */
   let shadowed: readonly Path[] = [];
@@ -39,16 +37,14 @@ export function collectMethods(app: FastifyInstance): UnmatchedRequests {
     const isShadowed = own !== undefined && own.url !== request.routeOptions.url;
     return isShadowed ? rejectMethod(request, reply, [...own.methods]) : undefined;
   });
-  return {
-    async reject(request, reply) {
-      if (!request.is404) return undefined;
-      const path = toPath(request);
-      const own = findShadowed(path);
-      const found = own === undefined ? [...paths.values()].filter(({ pattern }) => pattern.test(path)) : [own];
-      if (found.length === 0) throw new ServiceError('not_found', 'No operation has this path.');
-      const methods = found.flatMap((each) => [...each.methods]);
-      return rejectMethod(request, reply, methods);
-    },
+  return async (request, reply) => {
+    if (!request.is404) return undefined;
+    const path = toPath(request);
+    const own = findShadowed(path);
+    const found = own === undefined ? [...paths.values()].filter(({ pattern }) => pattern.test(path)) : [own];
+    if (found.length === 0) throw new ServiceError('not_found', 'No operation has this path.');
+    const methods = found.flatMap((each) => [...each.methods]);
+    return rejectMethod(request, reply, methods);
   };
 }
 

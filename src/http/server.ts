@@ -85,7 +85,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   registerStrictValidation(app);
   registerRequestLog(app, options.onRequestFinished);
   registerErrorHandler(app, options.translateError);
-  const unmatched = collectMethods(app);
+  const rejectUnmatched = collectMethods(app);
   registerBodyRules(app);
   registerDrain(app);
   app.addHook('onRequest', async (request, reply) => {
@@ -102,7 +102,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   const { count, countRejected } = await createRateLimits(app, options.rateLimits);
   registerAuth(app, { ...options.authentication, countRejected });
   app.addHook('onRequest', count);
-  app.addHook('onRequest', unmatched.reject);
+  app.addHook('onRequest', rejectUnmatched);
   registerPolicy(app);
   const inFlight = createInFlight(app, options.databaseConnections);
   app.addHook('preValidation', inFlight.takeSlots);

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import t from 'tap';
 import { closeDatabase, openDatabase, withOperator, withTenant } from '../../src/db/database.js';
@@ -75,4 +76,30 @@ t.test('a database owner without superuser privileges can migrate, and row secur
   const { loginRights } = await checkDatabase(service.service.db);
   t.same(loginRights, [], 'doctor finds no right too many');
   t.same((await checkDatabase(db)).loginRights, ['owner of the tables']);
+});
+
+t.test('the logins that docker-compose.yml creates migrate and run the service', async (t) => {
+  const server = await startTestServer();
+  t.teardown(() => server.stop());
+  const script = await readFile(new URL('../../deploy/create-logins.sh', import.meta.url), 'utf8');
+  const [, statements = ''] = /<<'SQL'\n([\s\S]*)\nSQL\n$/.exec(script) ?? [];
+  t.match(statements, /create role biotrack_owner[\s\S]*create role biotrack_connect[\s\S]*create database/);
+  const superuser = new pg.Client({ connectionString: server.url });
+  await superuser.connect();
+  // One at a time, as psql sends them: a database cannot be created in a transaction.
+  for (const statement of statements.split(';\n')) await superuser.query(statement.replace(/:'(\w+)'/g, "'$1'"));
+  await superuser.end();
+  const urlOf = (username: string, password: string): string => {
+    const url = new URL(server.url);
+    return Object.assign(url, { username, password, pathname: '/biotrack_connect' }).href;
+  };
+  await migrate({ url: urlOf('biotrack_owner', 'owner'), folder: new URL('../../migrations/', import.meta.url) });
+  const databaseUrl = urlOf('biotrack_connect', 'service');
+  const simulator = await startSimulator({ state: 'nm', licenses: 60 });
+  t.teardown(() => simulator.close());
+  const service = await startTestService(t, {
+    beside: { databaseUrl, simulator, keysetFile: createKeysetFile('first') },
+  });
+  t.match(await syncTenant(service, await makeTenant(service)), { status: /^succeeded/ });
+  t.same((await checkDatabase(service.service.db)).loginRights, []);
 });
