@@ -23,8 +23,8 @@ const MAX_UNRECEIVED = 50;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Let the next waiting requests begin. */
-    releaseSlots: (() => void)[];
+    /** Let the next waiting requests begin. Null before the request took its slots. */
+    releaseSlots: (() => void)[] | null;
   }
 }
 
@@ -43,7 +43,7 @@ export interface InFlight {
 export function createInFlight(app: FastifyInstance, connections: number): InFlight {
   const limiters = new Map<string, LimitFunction>();
   const unreceived = new Map<string, number>();
-  app.decorateRequest('releaseSlots', null as never);
+  app.decorateRequest('releaseSlots', null);
 
   const acquire = async (key: string, { share, waiting }: Limits): Promise<() => void> => {
     const active = Math.max(1, Math.floor(connections * share));
@@ -65,7 +65,8 @@ export function createInFlight(app: FastifyInstance, connections: number): InFli
 
   return {
     async takeSlots(request) {
-      request.releaseSlots = [];
+      const taken: (() => void)[] = [];
+      request.releaseSlots = taken;
       const { principal } = request;
       if (principal === null) return;
       const tenantId = toTenantId(request, principal);
@@ -73,10 +74,8 @@ export function createInFlight(app: FastifyInstance, connections: number): InFli
       const caller = toCallerKey(principal);
       if ((unreceived.get(caller) ?? 0) >= MAX_UNRECEIVED) return refuse();
       const key = isOperator ? `${caller} ${tenantId ?? ''}` : caller;
-      request.releaseSlots.push(
-        await acquire(key, isOperator ? OF_OPERATOR : principal.kind === 'api_key' ? OF_KEY : OF_USER),
-      );
-      if (tenantId !== null) request.releaseSlots.push(await acquire(tenantId, OF_TENANT));
+      taken.push(await acquire(key, isOperator ? OF_OPERATOR : principal.kind === 'api_key' ? OF_KEY : OF_USER));
+      if (tenantId !== null) taken.push(await acquire(tenantId, OF_TENANT));
     },
     async releaseSlots(request, reply) {
       const { releaseSlots, principal } = request;

@@ -44,6 +44,7 @@ function withLengthsFirst(validate: ValidateFunction): ValidateFunction {
     checked.errors = tooLong === undefined ? validate.errors : [tooLong];
     return isValid;
   };
+  // Fastify and `wholeNumbersOnly` call it and read `schema` and `errors`, nothing else of a validator.
   const checked = Object.assign(check, { schema }) as unknown as ValidateFunction;
   return checked;
 }

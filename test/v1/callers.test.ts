@@ -226,6 +226,10 @@ t.test('forced refreshes and previews of a tenant have limits', async (t) => {
   t.equal(first.status, 202);
   const joined = await start({ refresh: 'force' });
   t.match(joined, { status: 202, body: { id: first.body.id } }, 'the active run');
+  await service.sql(`update sync_runs set retry_datetime = now() + interval '15 minutes' where id = $1`, [
+    first.body.id,
+  ]);
+  t.match(await start({ refresh: 'force' }), { status: 202, body: { id: first.body.id, retry_datetime: null } });
   await service.sql(`update sync_runs set status = 'canceled', finished_datetime = now() where id = $1`, [
     first.body.id,
   ]);

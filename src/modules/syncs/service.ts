@@ -48,26 +48,19 @@ export const startSync = (
     await requireUbi(tx, tenantId);
     const { strategy } = await requireCreationPreference(tx, tenantId);
     await requireUsableCredential(tx, ports, tenant, toUserId(principal));
-    const active = mode === 'full' ? await findActiveRun(tx) : undefined;
-    if (refresh === 'force') {
-      const waitSeconds = await secondsUntilForceable(tx, ports.forcedRefreshSeconds);
-      if (waitSeconds > 0) {
-        if (active !== undefined) {
-          await retryNow(tx, tenantId, active.id);
-          return (await findRun(tx, active.id)) ?? active;
-        }
-        throw tooMany(
-          `The list was just fetched. The next forced refresh is possible in ${waitSeconds} seconds.`,
-          waitSeconds,
-        );
-      }
+    const waitSeconds = refresh === 'force' ? await secondsUntilForceable(tx, ports.forcedRefreshSeconds) : 0;
+    const joinsActive = waitSeconds > 0 && mode === 'full' && (await findActiveRun(tx)) !== undefined;
+    if (waitSeconds > 0 && !joinsActive) {
+      const detail = `The list was just fetched. The next forced refresh is possible in ${waitSeconds} seconds.`;
+      throw tooMany(detail, waitSeconds);
     }
     if (mode === 'preview' && (await countOpenPreviews(tx)) >= MAX_OPEN_PREVIEWS)
       throw tooMany('Wait until a preview has finished.', PREVIEW_RETRY_SECONDS);
     return queueRun(tx, ports.newId, tenantId, {
       trigger: 'request',
       mode,
-      refresh,
+      // Too early to force the active run, which is only joined.
+      refresh: joinsActive ? 'auto' : refresh,
       strategy,
       requestedBy: toActor(principal),
     });
