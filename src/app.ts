@@ -6,7 +6,7 @@ import { ServiceError } from './domain/service-error.js';
 import type { SingleFlight } from './domain/single-flight.js';
 import { createEventStreams } from './http/event-stream.js';
 import { registerHealth } from './http/health.js';
-import { createListSender } from './http/list-etag.js';
+import { createListRoutes } from './http/list-route.js';
 import { createPager } from './http/pages.js';
 import type { RateLimits } from './http/rate-limit.js';
 import type { RunWithContext } from './http/request-context.js';
@@ -105,8 +105,7 @@ export async function buildApp({
   const deps = {
     db,
     keyring,
-    pager: createPager(publicUrl, ports.vault.deriveKeys('page cursors')),
-    sendCachedList: createListSender(listCacheMegabytes),
+    lists: createListRoutes(createPager(publicUrl, ports.vault.deriveKeys('page cursors')), listCacheMegabytes),
     listFailures: createListFailures(),
     ...ports,
   };

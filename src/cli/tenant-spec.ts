@@ -12,8 +12,8 @@ import {
 import type { components } from './generated/v1.js';
 import type { Hidden } from './hidden.js';
 
-export type CompanyStrategy = components['schemas']['CompanyCreationPreference']['strategy'];
-export type TenantEnvironment = components['schemas']['Tenant']['environment'];
+export type CompanyStrategy = components['schemas']['CompanyCreationPreferenceInput']['strategy'];
+export type TenantEnvironment = components['schemas']['TenantInput']['environment'];
 
 /** The desired state of a tenant. */
 export interface TenantSpec {

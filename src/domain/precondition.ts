@@ -1,35 +1,41 @@
 import { ServiceError } from './service-error.js';
 
-/** The version of a resource that a change expects (RFC 9110, If-Match and If-None-Match). */
-export type Precondition =
-  | { readonly kind: 'none' }
-  /** `If-None-Match: *`: the resource must not exist. */
-  | { readonly kind: 'absent' }
-  /** `If-Match: "3"`: the resource must have one of these versions. */
-  | { readonly kind: 'versions'; readonly versions: readonly number[] };
+/** `*`: any version. */
+export type ExpectedVersions = '*' | readonly number[];
+
+/** What a change expects of its resource: the headers If-Match and If-None-Match (RFC 9110, 13.1). */
+export interface Precondition {
+  /** The resource must have one of these versions. */
+  readonly ifMatch: ExpectedVersions | undefined;
+  /** The resource must have none of these versions; with `*`, it must not exist. */
+  readonly ifNoneMatch: ExpectedVersions | undefined;
+}
 
 /**
+ * Checks both in the order of RFC 9110 (13.2.2). A new resource needs either of them, an existing one If-Match.
  * @param version the current version; undefined if the resource does not exist
- * @throws ServiceError `precondition_required` without a precondition, `precondition_failed` if it does not hold
+ * @throws ServiceError `precondition_required` or `precondition_failed`
  */
-export function checkPrecondition(precondition: Precondition, version: number | undefined): void {
-  if (precondition.kind === 'none') {
-    const detail =
+export function checkPrecondition({ ifMatch, ifNoneMatch }: Precondition, version: number | undefined): void {
+  if (ifMatch !== undefined && !includesVersion(ifMatch, version)) {
+    throw new ServiceError(
+      'precondition_failed',
       version === undefined
-        ? 'Send "If-None-Match: *" to create the resource.'
-        : 'Send the ETag of your last read in If-Match.';
-    throw new ServiceError('precondition_required', detail);
+        ? 'The resource does not exist. Send "If-None-Match: *" to create it.'
+        : 'Its version differs from If-Match. Read the resource again, then send its current ETag in If-Match.',
+    );
   }
-  if (precondition.kind === 'absent') {
-    if (version === undefined) return;
+  if (ifNoneMatch !== undefined && includesVersion(ifNoneMatch, version)) {
     throw new ServiceError(
       'precondition_failed',
       'The resource already exists. Read it, then send its ETag in If-Match.',
     );
   }
-  if (version !== undefined && precondition.versions.includes(version)) return;
-  throw new ServiceError(
-    'precondition_failed',
-    'Its version differs from If-Match. Read the resource again, then send its current ETag in If-Match.',
-  );
+  if (version === undefined && ifNoneMatch === undefined)
+    throw new ServiceError('precondition_required', 'Send "If-None-Match: *" to create the resource.');
+  if (version !== undefined && ifMatch === undefined)
+    throw new ServiceError('precondition_required', 'Send the ETag of your last read in If-Match.');
 }
+
+const includesVersion = (versions: ExpectedVersions, version: number | undefined): boolean =>
+  version !== undefined && (versions === '*' || versions.includes(version));

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import Type from 'typebox';
 import { linkSignals } from '../domain/linked-signal.js';
 import { ServiceError } from '../domain/service-error.js';
 import { principalOf, recheckPrincipal } from './auth.js';
@@ -15,6 +16,18 @@ export interface StreamEvent {
 }
 
 export const EVENT_STREAM = 'text/event-stream';
+
+/** The request headers of an event stream. */
+export const eventHeaders = {
+  'last-event-id': Type.Optional(
+    Type.String({
+      maxLength: 100,
+      description:
+        'The id of the last event that was received, which is not sent again. `EventSource` sends it when it reconnects.',
+      examples: ['2'],
+    }),
+  ),
+};
 
 /** The event streams of this process. Their number is limited; a shutdown ends them. */
 export interface EventStreams {

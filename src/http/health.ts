@@ -1,9 +1,9 @@
 import { ServiceError } from '../domain/service-error.js';
 import { operation } from './operation.js';
-import { Named, OneOf, Reply } from './primitives.js';
+import { KnownOf, Named, Reply } from './primitives.js';
 import type { App } from './server.js';
 
-const Health = Named('Health', Reply({ status: OneOf(['ok']) }));
+const Health = Named('Health', Reply({ status: KnownOf(['ok']) }));
 
 /** Shorter than the usual timeout of a probe, so that the probe receives the 503. */
 const PING_TIMEOUT_MS = 1_500;

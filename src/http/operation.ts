@@ -1,8 +1,10 @@
 import type { FastifySchema } from 'fastify';
-import type { TSchema } from 'typebox';
+import Type, { type TSchema } from 'typebox';
 import { ROLES } from '../domain/principal.js';
 import { ERRORS, type ErrorCode } from '../domain/service-error.js';
+import { hasEtag } from './etag.js';
 import { isPublic, mayCall, type OperationId } from './policy.js';
+import { etagHeader, findNamedSchema, ifNoneMatchHeader } from './primitives.js';
 import { PROBLEM_TYPE, ProblemSchema } from './problem.js';
 
 export interface ReplyDoc {
@@ -20,7 +22,8 @@ interface OperationDoc {
   readonly description?: string;
   readonly params?: TSchema;
   readonly querystring?: TSchema;
-  readonly headers?: TSchema;
+  /** Unknown headers are ignored, because proxies add their own. */
+  readonly headers?: Readonly<Record<string, TSchema>>;
   readonly body?: TSchema;
   /** Whether requests without a body are treated like `{}`. */
   readonly isBodyOptional?: boolean;
@@ -92,26 +95,39 @@ export function operation<const D extends OperationDoc>(doc: D) {
     ...(params === undefined ? {} : { params }),
     // Unknown query parameters are rejected.
     querystring: querystring ?? { type: 'object', properties: {}, additionalProperties: false },
-    ...(headers === undefined ? {} : { headers }),
+    headers: Type.Object({ ...headers, ...(isConditional(id) ? ifNoneMatchHeader : {}) }),
     ...(body === undefined ? {} : { body }),
     ...(isBodyOptional ? { [OPTIONAL_BODY]: true } : {}),
     ...(bodyLimitBytes === undefined ? {} : { [BODY_LIMIT]: bodyLimitBytes }),
-    response: { ...toResponses(replies), ...toErrorResponses([...allErrors]) },
-  } as Pick<D, 'params' | 'querystring' | 'body' | 'headers'> & { operationId: string };
+    response: { ...toResponses(id, replies), ...toErrorResponses([...allErrors]) },
+  } as Pick<D, 'params' | 'querystring' | 'body'> & { operationId: string };
 }
 
-function toResponses(replies: Readonly<Record<number, ReplyDoc>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(replies).map(([status, { description, schema, type = 'application/json', headers }]) => [
+/** Whether the operation is a read with an ETag. */
+const isConditional = (id: OperationId): boolean => isRead(id) && hasEtag(id);
+
+function toResponses(id: OperationId, replies: Readonly<Record<number, ReplyDoc>>): Record<string, unknown> {
+  const responses = Object.entries(replies).map(
+    ([status, { description, schema, type = 'application/json', headers }]) => [
       status,
       {
         description,
-        ...(headers === undefined ? {} : { headers }),
+        headers: { ...headers, ...(isConditional(id) || hasEtagField(schema) ? etagHeader : {}) },
         ...(schema === undefined ? { type: 'null' } : { content: { [type]: { schema } } }),
       },
-    ]),
+    ],
   );
+  return Object.fromEntries([
+    ...responses,
+    ...(isConditional(id) ? [[304, { description: 'Nothing has changed.', headers: etagHeader, type: 'null' }]] : []),
+  ]);
 }
+
+const hasEtagField = (schema: TSchema | undefined): boolean => {
+  const { $ref } = (schema ?? {}) as { readonly $ref?: string };
+  const { properties = {} } = ($ref === undefined ? {} : findNamedSchema($ref)) as { readonly properties?: object };
+  return 'etag' in properties;
+};
 
 function describeRoles(id: OperationId): string {
   if (isPublic(id)) return 'Requires no authentication.';

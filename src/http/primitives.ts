@@ -29,16 +29,9 @@ export const OpaqueText = (maxLength: number, notes: Notes = {}) =>
 /** Text in a response. */
 export const ResponseText = (notes: Notes = {}) => Type.String({ ...notes });
 
-const UUID_PATTERN = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
-
+/** In a request, upper case is accepted and converted to lower case; see `validation.ts`. */
 export const Uuid = (notes: Notes = {}) =>
-  Type.String({
-    pattern: UUID_PATTERN,
-    minLength: 36,
-    maxLength: 36,
-    examples: ['0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'],
-    ...notes,
-  });
+  Type.String({ format: 'uuid', examples: ['0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'], ...notes });
 
 /**
  * RFC 3339 as accepted by both JavaScript and Postgres: no leap seconds, no years before 1000, and not 9999, which can be
@@ -49,7 +42,6 @@ export const DATETIME_PATTERN =
 
 /** The error message for a value that does not match a pattern. */
 export function toPatternDetail(pattern: string): string {
-  if (pattern === UUID_PATTERN) return 'must be a lowercase UUID';
   if (pattern === DATETIME_PATTERN) return 'must be an RFC 3339 datetime, such as 2026-11-24T08:15:30Z';
   return 'must not be blank or contain control characters';
 }
@@ -61,13 +53,35 @@ export const DatetimeInput = (notes: Notes = {}) => Datetime({ pattern: DATETIME
 export const Datetime = (notes: Notes = {}) =>
   Type.String({ format: 'date-time', maxLength: 40, examples: ['2026-11-24T08:15:30.000Z'], ...notes });
 
-export const Count = (notes: Notes = {}) => Type.Integer({ minimum: 0, ...notes });
+export const Count = (notes: Notes = {}) => Type.Integer({ format: 'int32', minimum: 0, ...notes });
 
-/** A string enum. */
+/** A number that can exceed 32 bits within the life of a tenant. */
+export const LongCount = (notes: Notes = {}) => Type.Integer({ format: 'int64', minimum: 0, ...notes });
+
+/** A closed string enum, for requests. */
 export const OneOf = <const T extends string>(values: readonly T[], notes: Notes = {}) =>
   Type.Unsafe<T>({ type: 'string', enum: [...values], ...notes });
 
-/** Also accepts null. */
+/** The OpenAPI extension with the known values of an open enum. */
+export const KNOWN_VALUES = 'x-extensible-enum';
+
+/** An open string enum, for responses: later versions of the API can return other values. */
+export const KnownOf = <const T extends string>(values: readonly T[], { description, ...notes }: Notes = {}) =>
+  Type.Unsafe<T>({
+    type: 'string',
+    [KNOWN_VALUES]: [...values],
+    ...notes,
+    description: [
+      ...(description === undefined ? [] : [description]),
+      `Known values: ${values.map((value) => `\`${value}\``).join(', ')}. Others may be added.`,
+    ].join(' '),
+  });
+
+/** A named schema, or null. */
+export const NullableObject = <S extends TSchema>(schema: S, notes: Notes = {}) =>
+  Type.Unsafe<Static<S> | null>({ anyOf: [schema, { type: 'null' }], ...notes });
+
+/** Also accepts null. For schemas with a type; see `NullableObject` for others. */
 export function Nullable<S extends TSchema>(schema: S) {
   const { type, enum: values, ...rest } = schema as unknown as { type: string; enum?: unknown[] };
   const nullable = { ...rest, type: [type, 'null'], ...(values === undefined ? {} : { enum: [...values, null] }) };
@@ -94,6 +108,9 @@ export function Named<S extends TSchema>(name: string, schema: S) {
 
 export const listNamedSchemas = (): readonly TSchema[] => [...named.values()];
 
+/** The schema that a reference of `Named` stands for. */
+export const findNamedSchema = (reference: string): TSchema | undefined => named.get(reference.replace(/#$/, ''));
+
 /** The fields of every page of a list. */
 export const pageFields = <S extends TSchema>(item: S) => ({
   data: Type.Array(item),
@@ -112,6 +129,7 @@ export const MAX_PAGE_SIZE = 500;
 export const pageQuery = {
   'page[size]': Type.Optional(
     Type.Integer({
+      format: 'int32',
       minimum: 1,
       maximum: MAX_PAGE_SIZE,
       description: `Maximum number of items per page. Defaults to ${DEFAULT_PAGE_SIZE}.`,
@@ -134,29 +152,49 @@ export const toItemParams = (noun: string) =>
     id: Uuid({ description: `The id of the ${noun}.` }),
   });
 
-/** The ETag header of a versioned resource. */
-export const etagHeader = {
+/** The field of a resource that holds its ETag. Responses have the same value as a header. */
+export const etagField = {
   etag: Type.String({ description: 'The version of the resource, for `If-Match`.', examples: ['"3"'] }),
 };
 
+/** The request header of every read. */
+export const ifNoneMatchHeader = {
+  'if-none-match': Type.Optional(
+    Type.String({
+      maxLength: 1_000,
+      description: 'The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.',
+      examples: ['"J2n0PQx4cZ1mXo8eU7d5rw"'],
+    }),
+  ),
+};
+
+export const etagHeader = {
+  etag: Type.String({
+    description: 'Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that.',
+    examples: ['"3"'],
+  }),
+};
+
 const ifMatch = Type.String({
-  maxLength: 200,
-  description: 'The ETag of the resource as last read.',
+  maxLength: 1_000,
+  description:
+    'The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.',
   examples: ['"3"'],
 });
 
-/** Unknown headers are ignored, because proxies add their own. */
-export const ifMatchHeader = Type.Object({ 'if-match': Type.Optional(ifMatch) });
+/** The request header of a PATCH or DELETE. A missing one is a 428, not a 400; see `openapi.ts`. */
+export const ifMatchHeader = { 'if-match': Type.Optional(ifMatch) };
 
-export const putHeaders = Type.Object({
+/** The request headers of a PUT. */
+export const putHeaders = {
   'if-match': Type.Optional(ifMatch),
   'if-none-match': Type.Optional(
     Type.String({
-      maxLength: 200,
+      maxLength: 1_000,
       description: '`*` for the first PUT, when the resource does not exist yet.',
       examples: ['*'],
     }),
   ),
-});
+};
 
 export const locationHeader = { location: Type.String({ description: 'The path of the new resource.' }) };

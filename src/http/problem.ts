@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { ERRORS, type ErrorCode, type ServiceError } from '../domain/service-error.js';
-import { Count, Named, Nullable, OneOf, Reply, ResponseText } from './primitives.js';
+import { Count, KnownOf, Named, Nullable, Reply, ResponseText } from './primitives.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -17,6 +17,17 @@ export const NextStepSchema = Named(
   ),
 );
 
+export const FieldErrorSchema = Named(
+  'FieldError',
+  Reply({
+    pointer: ResponseText({
+      description:
+        'A JSON pointer into the body, `?name` for a query parameter, `header:name` for a header, or `path:name` for a path parameter.',
+    }),
+    detail: ResponseText({ description: 'What is wrong with it, in plain words.', examples: ['is required'] }),
+  }),
+);
+
 export const ProblemSchema = Named(
   'Problem',
   Reply(
@@ -25,9 +36,9 @@ export const ProblemSchema = Named(
         description: 'A stable URI that identifies the problem type, documented at `/docs/problems/{code}`.',
         examples: ['urn:biotrack-connect:problem:not_found'],
       }),
-      code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'A stable code to branch on.' }),
+      code: KnownOf(Object.keys(ERRORS) as ErrorCode[], { description: 'A stable code to branch on.' }),
       title: ResponseText({ examples: [ERRORS.not_found.title] }),
-      status: Type.Integer(),
+      status: Type.Integer({ format: 'int32' }),
       detail: ResponseText({
         description: 'What is wrong with this request and what to do next. Not stable; do not parse it.',
         examples: ['The tenant does not exist, or the caller cannot access it.'],
@@ -37,28 +48,22 @@ export const ProblemSchema = Named(
         examples: ['f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e'],
       }),
       errors: Type.Optional(
-        Type.Array(
-          Reply({
-            pointer: ResponseText({
-              description:
-                'A JSON pointer into the body, `?name` for a query parameter, `header:name` for a header, or `path:name` for a path parameter.',
-            }),
-            detail: ResponseText(),
-          }),
-          { description: 'The invalid parts of the request, at most 20.' },
-        ),
+        Type.Array(FieldErrorSchema, { description: 'The invalid parts of the request, at most 20.' }),
       ),
       next_step: Type.Optional(NextStepSchema),
       conflicting_id: Type.Optional(ResponseText({ description: 'The id of the object that caused the conflict.' })),
       reason: Type.Optional(Nullable(ResponseText({ description: 'A more specific reason for some codes.' }))),
       effect: Type.Optional(
-        Reply(
-          {
-            licenses: Count({ description: 'Created licenses that the new UBI does not cover.' }),
-            credentials: Count({ description: 'Credentials that become unverified.' }),
-            companies: Count({ description: "Companies that start or stop being the tenant's own." }),
-          },
-          { description: 'What the change would affect. Present with `confirmation_required`.' },
+        Named(
+          'UbiChangeEffect',
+          Reply(
+            {
+              licenses: Count({ description: 'Created licenses that the new UBI does not cover.' }),
+              credentials: Count({ description: 'Credentials that become unverified.' }),
+              companies: Count({ description: "Companies that start or stop being the tenant's own." }),
+            },
+            { description: 'What the change would affect. Present with `confirmation_required`.' },
+          ),
         ),
       ),
     },

@@ -1,4 +1,5 @@
 import { type SerializerFactory, SerializerSelector } from '@fastify/fast-json-stringify-compiler';
+import { KNOWN_VALUES } from './primitives.js';
 
 type Serializer = ReturnType<ReturnType<SerializerFactory>>;
 
@@ -25,6 +26,7 @@ export const buildSerializer: SerializerFactory = (namedSchemas, options) => {
 
 /** Drops annotations. Checks the type, because a property may also be named `description` or `title`. */
 const omitAnnotations = (key: string, value: unknown): unknown =>
+  key === KNOWN_VALUES ||
   (key === 'description' || key === 'title' ? typeof value === 'string' : key === 'examples' && Array.isArray(value))
     ? undefined
     : value;

@@ -9,6 +9,7 @@ import { ERRORS, ServiceError } from '../domain/service-error.js';
 import { type AuthOptions, registerAuth, registerPolicy } from './auth.js';
 import { registerDrain } from './drain.js';
 import { handleFrameworkError, registerErrorHandler, type TranslateError } from './error-handler.js';
+import { registerEtags } from './etag.js';
 import { registerIdempotency } from './idempotency.js';
 import { createInFlight } from './in-flight.js';
 import { registerStrictJson } from './json-body.js';
@@ -97,6 +98,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     if (request.url.length > MAX_URL_LENGTH)
       throw new ServiceError('uri_too_long', `The limit is ${MAX_URL_LENGTH} characters.`);
   });
+  app.addHook('onRequest', async ({ params }) => lowerIds(params as IdParams));
   closeDeafReaders(app);
   await app.register(helmet, { contentSecurityPolicy: false });
   const { count, countRejected } = await createRateLimits(app, options.rateLimits);
@@ -106,12 +108,25 @@ export async function createServer(options: ServerOptions): Promise<App> {
   registerPolicy(app);
   const inFlight = createInFlight(app, options.databaseConnections);
   app.addHook('preValidation', inFlight.takeSlots);
+  registerEtags(app);
   registerIdempotency(app, options.idempotencyKeys);
   // After the hook that saves the response, which takes a connection too.
   app.addHook('onSend', inFlight.releaseSlots);
   registerRequestContext(app, options.runWithContext);
   await registerOpenapi(app, options.publicUrl);
   return app;
+}
+
+interface IdParams {
+  tenant_id?: string;
+  id?: string;
+}
+
+/** UUIDs are accepted in upper case. Limits, permissions and links see them in lower case only. */
+function lowerIds(params: IdParams): void {
+  for (const name of ['tenant_id', 'id'] as const) {
+    if (params[name] !== undefined) params[name] = params[name].toLowerCase();
+  }
 }
 
 /** Closes connections that take no byte of a response. A request that is still handled has no time limit of its own. */

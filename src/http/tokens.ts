@@ -55,7 +55,7 @@ const KEYS_MAX_BYTES = 1024 * 1024;
 const KEYS_MAX_AGE_MS = 600_000;
 /** Limits how often tokens with unknown key ids cause a refetch. */
 const REFETCH_AFTER_MS = 30_000;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** One line without control characters or surrounding white space. */
 const USER_ID = /^[^\p{Cc}\p{Cs}\s](?:[^\p{Cc}\p{Cs}]*[^\p{Cc}\p{Cs}\s])?$/u;
 const USER_ID_MAX_LENGTH = 200;
@@ -99,7 +99,7 @@ function toPrincipal({
   if (typeof sub !== 'string' || sub.length > USER_ID_MAX_LENGTH || !USER_ID.test(sub)) return undefined;
   if (typeof tenantId !== 'string' || !UUID.test(tenantId)) return undefined;
   if (role !== 'admin' && role !== 'user') return undefined;
-  return { kind: 'user', id: sub, role, tenantId, expiresAt: new Date(Number(exp) * 1_000) };
+  return { kind: 'user', id: sub, role, tenantId: tenantId.toLowerCase(), expiresAt: new Date(Number(exp) * 1_000) };
 }
 
 /** Fetches and caches keys. While they cannot be fetched, tokens are neither accepted nor rejected: 503. */

@@ -269,10 +269,12 @@ function checkSuccess(
   }
   const [documentedType = ''] = Object.keys(reply.content as JsonDocument);
   if (type !== documentedType) fail(`content-type ${type}`);
-  const validate = compile(toPointer([...pointer, 'content', documentedType, 'schema']));
-  // In an event stream, the schema describes the data of each event.
-  const parts = documentedType === 'text/event-stream' ? [...String(body).matchAll(/^data: (.*)$/gm)] : undefined;
-  for (const part of parts === undefined ? [body] : parts.map(([, data]) => JSON.parse(data ?? '')))
+  // The schema of an event stream is text. The data of each event is a sync run.
+  const events = documentedType === 'text/event-stream' ? [...String(body).matchAll(/^data: (.*)$/gm)] : undefined;
+  const validate = compile(
+    events === undefined ? toPointer([...pointer, 'content', documentedType, 'schema']) : '/components/schemas/SyncRun',
+  );
+  for (const part of events === undefined ? [body] : events.map(([, data]) => JSON.parse(data ?? '')))
     if (!validate(part)) fail(`does not match the schema of ${id}: ${toText(validate)}`);
 }
 
@@ -307,7 +309,7 @@ function toOperations(document: JsonDocument): Operation[] {
           ...parameter,
           required: parameter.required === true,
         })),
-        body: content?.['application/json']?.schema,
+        body: dereference(document, content?.['application/json']?.schema) as JsonDocument | undefined,
         bodyLimit: Number(operation['x-body-limit-bytes'] ?? 64 * 1024),
         needsKey: isGuarded(operation.security),
         outcomes: Object.entries(operation.responses as Record<string, { description: string }>).flatMap(
@@ -319,6 +321,16 @@ function toOperations(document: JsonDocument): Operation[] {
       };
     }),
   );
+}
+
+/** A schema with named schemas in place of the references to them. No body refers to itself. */
+function dereference(document: JsonDocument, schema: unknown): unknown {
+  if (typeof schema !== 'object' || schema === null) return schema;
+  if (Array.isArray(schema)) return schema.map((part) => dereference(document, part));
+  const { $ref } = schema as { readonly $ref?: unknown };
+  const { schemas } = document.components as { readonly schemas: JsonDocument };
+  if (typeof $ref === 'string') return dereference(document, schemas[$ref.split('/').at(-1) ?? '']);
+  return Object.fromEntries(Object.entries(schema).map(([name, part]) => [name, dereference(document, part)]));
 }
 
 /** Of several matching paths, such as `…/{id}` and `…/bulk`, the one with fewest parameters. */

@@ -78,7 +78,11 @@ export function createRequestMaker(document: JsonDocument, knownIds: KnownIds): 
       maxLength?: number;
     };
     if (format === 'date-time') return datetime;
-    if (pattern?.startsWith('^[0-9a-f]{8}-') === true) return uuid;
+    if (format === 'uuid')
+      return fc.oneof(
+        uuid,
+        uuid.map((id) => id.toUpperCase()),
+      );
     const full = piece.map((text) => text.padEnd(minLength, 'x').slice(0, maxLength));
     const longest = fc.constant('x'.repeat(Math.min(maxLength, 5_000)));
     const any = fc.oneof({ weight: 9, arbitrary: full }, { weight: 1, arbitrary: longest });
@@ -104,7 +108,8 @@ export function createRequestMaker(document: JsonDocument, knownIds: KnownIds): 
       minimum?: number;
       maximum?: number;
     };
-    if (schema.enum !== undefined) return fc.constantFrom(...(schema.enum as unknown[]));
+    const words = schema.enum ?? schema['x-extensible-enum'];
+    if (words !== undefined) return fc.constantFrom(...(words as unknown[]));
     if ('const' in schema) return fc.constant(schema.const);
     const choices = (schema.anyOf ?? schema.oneOf) as JsonDocument[] | undefined;
     if (choices !== undefined) return fc.oneof(...choices.map(toValue));
@@ -229,6 +234,7 @@ const HEADERS: Readonly<Record<string, fc.Arbitrary<string>>> = {
   'if-match': fc.integer({ min: 1_000_000, max: 2_000_000_000 }).map((version) => `"${version}"`),
   'if-none-match': fc.constant('*'),
   'idempotency-key': fc.uuid(),
+  'last-event-id': fc.stringMatching(/^[!-~]{1,40}$/),
 };
 
 const QUERIES: Readonly<Record<string, fc.Arbitrary<string>>> = {
@@ -251,13 +257,13 @@ function toBrokenParameter(
 ): fc.Arbitrary<(request: MadeRequest) => MadeRequest>[] {
   if (place === 'path') {
     const position = operation.path.split('/').indexOf(`{${name}}`);
-    if (!String(schema.pattern).startsWith('^[0-9a-f]{8}-')) return [];
+    if (schema.format !== 'uuid') return [];
     return [
       fc
         .oneof(
           fc.stringMatching(/^[a-z0-9]{1,40}$/),
           uuid.map((id) => `${id}0`),
-          uuid.map((id) => id.toUpperCase().replace('0', 'F')),
+          uuid.map((id) => `urn:uuid:${id}`),
         )
         .map((id) => (request) => {
           const [path = '', query] = request.path.split('?');

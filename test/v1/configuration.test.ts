@@ -30,7 +30,11 @@ interface Difference {
 }
 
 const toPath = (tenantId: string): string => `/v1/tenants/${tenantId}/configuration`;
-const read = async (tenantId: string) => (await ask('GET', toPath(tenantId))).body;
+/** The document without its version. */
+const read = async (tenantId: string) => {
+  const { etag: _etag, ...document } = (await ask('GET', toPath(tenantId))).body;
+  return document;
+};
 const etagOf = async (path: string): Promise<Record<string, string>> => ({
   'if-match': (await ask('GET', path)).headers.get('etag') ?? 'none',
 });
@@ -362,18 +366,19 @@ t.test('putConfiguration is atomic', async (t) => {
     { credentials: [{ username: 'a', description: 'a', password: 'x' }] },
     { company_creation_preference: {} },
     { tenant: { name: 'x' } },
-    { confirm: 'yes' },
+    { confirm: 'change_ubi' },
     { surprise: 1 },
   ]) {
     t.match(await put(tenantId, body), { status: 400, body: { code: 'invalid_request' } }, JSON.stringify(body));
   }
+  t.match(await put(tenantId, {}, '?confirm=yes'), { status: 400, body: { errors: [{ pointer: '?confirm' }] } });
   t.match(await put(tenantId, {}, '?dry_run=maybe'), { status: 400, body: { errors: [{ pointer: '?dry_run' }] } });
 
-  const moved = await put(tenantId, {
-    ubi: '007331902',
-    confirm: 'change_ubi',
-    licenses: [{ license_number: foreign?.location }],
-  });
+  const moved = await put(
+    tenantId,
+    { ubi: '007331902', licenses: [{ license_number: foreign?.location }] },
+    '?confirm=change_ubi',
+  );
   t.match(
     moved.body.differences.find(({ action }: { action: string }) => action === 'needs_login').detail,
     /the existing credential must read .* Send the document again/,

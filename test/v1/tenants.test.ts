@@ -33,14 +33,15 @@ t.test('putTenant', async (t) => {
 
   t.match(await ask('PUT', path, { body: NAMED }), { status: 428, body: { code: 'precondition_required' } });
   t.match(await ask('PUT', path, { body: NAMED, headers: FIRST_PUT }), { status: 412 }, 'the tenant already exists');
-  for (const header of ['W/"1"', '"1', '1', '*', '']) {
-    const { status } = await ask('PUT', path, { body: NAMED, headers: { 'if-match': header } });
-    t.ok(status === 400 || status === 412 || status === 428, `If-Match: ${header} is ${status}`);
+  for (const name of ['if-match', 'if-none-match']) {
+    for (const value of ['"1', '1', 'W/1', '"1" "2"', '']) {
+      t.match(
+        await ask('PUT', path, { body: NAMED, headers: { [name]: value } }),
+        { status: 400, body: { errors: [{ pointer: `header:${name}` }] } },
+        `${name}: ${value}`,
+      );
+    }
   }
-  t.match(await ask('PUT', path, { body: NAMED, headers: { 'if-none-match': '"1"' } }), {
-    status: 400,
-    body: { errors: [{ pointer: 'header:if-none-match' }] },
-  });
 
   const renamed = await ask('PUT', path, { body: { ...NAMED, name: 'Ñandú & Söhne' }, headers: { 'if-match': etag } });
   t.match(renamed, { status: 200, body: { name: 'Ñandú & Söhne', state: 'NM' } });
@@ -115,6 +116,56 @@ t.test('putTenant', async (t) => {
     [200, 412, 412, 412, 412, 412, 412, 412],
     'one of eight concurrent edits succeeds',
   );
+});
+
+/** RFC 9110, 13.2.2: If-Match first, then If-None-Match. A tenant has the version 1 when it is new. */
+t.test('preconditions', async (t) => {
+  const cases: readonly [
+    ifMatch: string | undefined,
+    ifNoneMatch: string | undefined,
+    fresh: number,
+    existing: number,
+  ][] = [
+    [undefined, undefined, 428, 428],
+    ['"1"', undefined, 412, 200],
+    ['W/"1"', undefined, 412, 200],
+    ['"7", W/"1" , "x"', undefined, 412, 200],
+    ['"7"', undefined, 412, 412],
+    ['"x"', undefined, 412, 412],
+    ['*', undefined, 412, 200],
+    [undefined, '*', 201, 412],
+    [undefined, '"7"', 201, 428],
+    [undefined, 'W/"1"', 201, 412],
+    ['"1"', '"7"', 412, 200],
+    ['"1"', '*', 412, 412],
+    ['"1"', '"1"', 412, 412],
+    ['"7"', '"8"', 412, 412],
+  ];
+  for (const [ifMatch, ifNoneMatch, fresh, existing] of cases) {
+    const headers = {
+      ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+      ...(ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }),
+    };
+    const present = await makeTenant(service, 'tenant');
+    const put = async (id: string) => (await ask('PUT', `/v1/tenants/${id}`, { body: NAMED, headers })).status;
+    t.strictSame([await put(newId()), await put(present)], [fresh, existing], JSON.stringify(headers));
+  }
+});
+
+t.test('ids are accepted in upper case, and returned in lower case', async (t) => {
+  const id = await makeTenant(service, 'tenant');
+  const path = `/v1/tenants/${id.toUpperCase()}`;
+  t.match(await ask('GET', path), { status: 200, body: { id } });
+  const made = newId();
+  const put = await ask('PUT', `/v1/tenants/${made.toUpperCase()}`, { body: NAMED, headers: FIRST_PUT });
+  t.match(put, { status: 201, body: { id: made } });
+  const key = await ask('POST', '/v1/api-keys', {
+    body: { description: 'x', role: 'admin', tenant_id: id.toUpperCase() },
+  });
+  t.match(key, { status: 201, body: { tenant_id: id } });
+  const own = { key: key.body.secret };
+  t.equal((await ask('GET', `${path}/setup`, own)).status, 200, 'an id in upper case is the tenant of the key');
+  t.equal((await ask('GET', `/v1/tenants/${made.toUpperCase()}/setup`, own)).status, 404, 'another tenant is not');
 });
 
 t.test('getTenant', async (t) => {

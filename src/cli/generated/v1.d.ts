@@ -990,16 +990,17 @@ export interface components {
         };
         /** ApiKey */
         ApiKey: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
             id: string;
             /** @example onboarding script */
             description: string;
+            /** @description `operator`: access to all tenants. `admin`: access to one tenant. Known values: `operator`, `admin`. Others may be added. */
+            role: string;
             /**
-             * @description `operator`: access to all tenants. `admin`: access to one tenant.
-             * @enum {string}
-             */
-            role: "operator" | "admin";
-            /**
+             * Format: uuid
              * @description Null for `operator`.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
@@ -1022,6 +1023,37 @@ export interface components {
              */
             last_used_datetime: string | null;
         };
+        /**
+         * ApiKeyInput
+         * @example {
+         *       "description": "onboarding script",
+         *       "role": "operator"
+         *     }
+         */
+        ApiKeyInput: {
+            /**
+             * @description What the key is for.
+             * @example onboarding script
+             */
+            description: string;
+            /**
+             * @description `operator`: access to all tenants. `admin`: access to one tenant.
+             * @enum {string}
+             */
+            role: "operator" | "admin";
+            /**
+             * Format: uuid
+             * @description Required for `admin`; not allowed for `operator`.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            tenant_id?: string;
+            /**
+             * Format: date-time
+             * @description When the key stops working. Without it, the key works until it is deleted.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expires_datetime?: string;
+        };
         /** ApiKeyPage */
         ApiKeyPage: {
             data: components["schemas"]["ApiKey"][];
@@ -1030,6 +1062,63 @@ export interface components {
              * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
+        };
+        /**
+         * ApiKeyRotationInput
+         * @example {
+         *       "overlap_seconds": 3600
+         *     }
+         */
+        ApiKeyRotationInput: {
+            /**
+             * Format: int32
+             * @description How long the present key keeps working. Defaults to one day.
+             * @default 86400
+             */
+            overlap_seconds: number;
+            /**
+             * Format: date-time
+             * @description When the key stops working. Without it, the key works until it is deleted.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expires_datetime?: string;
+        };
+        /** ApiKeyWithSecret */
+        ApiKeyWithSecret: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            /** @example onboarding script */
+            description: string;
+            /** @description `operator`: access to all tenants. `admin`: access to one tenant. Known values: `operator`, `admin`. Others may be added. */
+            role: string;
+            /**
+             * Format: uuid
+             * @description Null for `operator`.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            tenant_id: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @description Null: the key works until it is deleted.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expires_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description To the minute. Null: never used.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_used_datetime: string | null;
+            /** @description The bearer token. Store it now: it cannot be read again. */
+            secret: string;
         };
         /** AvailableLicense */
         AvailableLicense: {
@@ -1045,16 +1134,14 @@ export interface components {
             /** @description The state's code for the license type. */
             license_type_raw: string | null;
             /** @description The activities that BioTrack flags for the license. */
-            activities: ("producer" | "processor" | "retail" | "medical" | "transporter" | "lab")[];
+            activities: string[];
             address: components["schemas"]["Address"];
             /** @description The UBI of the vendor that holds the license. Null if the state lists none. */
             ubi: string | null;
+            /** @description `available`: can be created. `unavailable`: cannot be created; see `problem`. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`. Known values: `available`, `unavailable`, `created`, `problem`. Others may be added. */
+            state: string;
             /**
-             * @description `available`: can be created. `unavailable`: cannot be created; see `problem`. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`.
-             * @enum {string}
-             */
-            state: "available" | "unavailable" | "created" | "problem";
-            /**
+             * Format: uuid
              * @description The id of the created license. Null if it was not created.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
@@ -1072,22 +1159,19 @@ export interface components {
         /** AvailableLicenseList */
         AvailableLicenseList: {
             data: components["schemas"]["AvailableLicense"][];
-            /** @description The mirrored copy of the state's list that this response was made from. */
-            list: {
-                /**
-                 * @description Seconds since the state last sent the list or confirmed that it has not changed, by the database clock. Null if the list was never read.
-                 * @example 42
-                 */
-                age_seconds: number | null;
-                /** @description Why no listed license can be created. Null if at least one is listed and not deleted. */
-                problem: components["schemas"]["ListProblem"] | null;
-            };
-            /** @description Always null: the list is not paginated. */
-            next_page: null;
+            list: components["schemas"]["DirectoryStatus"];
+            /**
+             * Format: uri
+             * @description Always null: the list is not paginated.
+             */
+            next_page: string | null;
         };
         /** Change */
         Change: {
-            /** @description The number of the change within its tenant, without gaps. For an object of a snapshot: the number of the last change that it includes, 0 before the first one. */
+            /**
+             * Format: int64
+             * @description The number of the change within its tenant, without gaps. For an object of a snapshot: the number of the last change that it includes, 0 before the first one.
+             */
             seq: number;
             /**
              * @description The kind of change, such as `company.created`, `company.archived`, `license.moved` or `license.transferred`. `company.snapshot`, `license.snapshot` and `own_license.snapshot`: an object as it is at the beginning of the feed. `own_license.…` is about the tenant's own licenses. New kinds may be added.
@@ -1100,11 +1184,13 @@ export interface components {
              */
             reason: string | null;
             /**
+             * Format: uuid
              * @description The affected company, or the company that holds the license after the change.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             company_id: string | null;
             /**
+             * Format: uuid
              * @description The affected license: a license of a company, or with `own_license.…` one of the tenant's own licenses.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
@@ -1123,6 +1209,7 @@ export interface components {
              */
             actor: string | null;
             /**
+             * Format: uuid
              * @description The sync run that made the change. Null in a snapshot.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
@@ -1145,14 +1232,30 @@ export interface components {
             /** @description The position after this page. Store it with what you have read, and send it as `page[after]` later to read what has changed since. */
             cursor: string;
             /**
+             * Format: uuid
              * @description Changes when a backup was restored. Cursors of another epoch are refused.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             epoch: string;
         };
+        /** ChosenCredential */
+        ChosenCredential: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            /** @description Known values: `company`, `user`. Others may be added. */
+            owner: string;
+            /** @description Known values: `valid`, `unverified`. Others may be added. */
+            status: string;
+            /** @description Why this credential was chosen. `own`: it belongs to the user. The others are company credentials, chosen because the user has none (`own_missing`), BioTrack rejected the user's own (`own_rejected`), its password cannot be decrypted (`own_unreadable`), or no user made the request (`no_user`). Known values: `own`, `no_user`, `own_missing`, `own_rejected`, `own_unreadable`. Others may be added. */
+            reason: string;
+        };
         /** Company */
         Company: {
             /**
+             * Format: uuid
              * @description Never changes, not even after a rename, a sale, a strategy switch or a reactivation.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
@@ -1167,16 +1270,14 @@ export interface components {
             legal_business_name: string | null;
             /** @description The UBI that all its licenses share. Null if they have none or several. */
             ubi: string | null;
-            /**
-             * @description `manual` for a company created with `POST …/companies`.
-             * @enum {string}
-             */
-            origin: "biotrack" | "manual";
+            /** @description `manual` for a company created with `POST …/companies`. Known values: `biotrack`, `manual`. Others may be added. */
+            origin: string;
             /** @description Whether it holds a license of the tenant's own UBI. */
             is_own_company: boolean;
             /** @description Whether it holds no active license under the current strategy. Companies are never deleted. */
             archived: boolean;
             /**
+             * Format: uuid
              * @description The company that now holds the licenses of this archived company.
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
@@ -1194,6 +1295,11 @@ export interface components {
             /** @description The active licenses. With `licenses=all`, also the inactive ones. */
             licenses: components["schemas"]["CompanyLicense"][];
             /**
+             * @description The version of the resource, for `If-Match`.
+             * @example "3"
+             */
+            etag: string;
+            /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
              */
@@ -1207,13 +1313,15 @@ export interface components {
         };
         /** CompanyCreationPreference */
         CompanyCreationPreference: {
-            /**
-             * @description `one_per_license`: creates one company per license (recommended with LeafLink). `one_per_vendor`: creates one company per vendor, with all licenses of its UBI.
-             * @enum {string}
-             */
-            strategy: "one_per_license" | "one_per_vendor";
+            /** @description `one_per_license`: creates one company per license (recommended with LeafLink). `one_per_vendor`: creates one company per vendor, with all licenses of its UBI. Known values: `one_per_license`, `one_per_vendor`. Others may be added. */
+            strategy: string;
             /** @description Whether laboratories become companies. */
             include_labs: boolean;
+            /**
+             * @description The version of the resource, for `If-Match`.
+             * @example "3"
+             */
+            etag: string;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -1227,173 +1335,96 @@ export interface components {
         };
         /** CompanyCreationPreferenceAdvice */
         CompanyCreationPreferenceAdvice: {
-            /** @description UBIs with an active license. */
+            /**
+             * Format: int32
+             * @description UBIs with an active license.
+             */
             vendors: number;
-            /** @description Active licenses. */
+            /**
+             * Format: int32
+             * @description Active licenses.
+             */
             licenses: number;
-            /** @description Active licenses without a UBI. Each becomes a separate company under either strategy. */
+            /**
+             * Format: int32
+             * @description Active licenses without a UBI. Each becomes a separate company under either strategy.
+             */
             licenses_without_vendor: number;
-            /** @description UBIs with more than one active license. */
+            /**
+             * Format: int32
+             * @description UBIs with more than one active license.
+             */
             vendors_with_several_licenses: number;
-            /** @description The highest number of active licenses under one UBI. */
+            /**
+             * Format: int32
+             * @description The highest number of active licenses under one UBI.
+             */
             most_licenses_of_a_vendor: number;
             /** @description Whether laboratories are counted, according to the preference. */
             include_labs: boolean;
             /** @description The result of each strategy. */
             strategies: components["schemas"]["StrategyAdvice"][];
-            /** @description The version of the state's list that was used. */
+            /**
+             * Format: int64
+             * @description The version of the state's list that was used.
+             */
             directory_version: number;
+        };
+        /**
+         * CompanyCreationPreferenceInput
+         * @example {
+         *       "strategy": "one_per_license"
+         *     }
+         */
+        CompanyCreationPreferenceInput: {
+            /**
+             * @description `one_per_license`: creates one company per license (recommended with LeafLink). `one_per_vendor`: creates one company per vendor, with all licenses of its UBI. There is no default.
+             * @enum {string}
+             */
+            strategy: "one_per_license" | "one_per_vendor";
+            /** @description Whether laboratories become companies. Defaults to the preview's value, or to `false` without `preview_id`. */
+            include_labs?: boolean;
+            /**
+             * Format: uuid
+             * @description The id of a preview of this preference, which is then applied. Required after the first sync for changes that move licenses or archive companies.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            preview_id?: string;
         };
         /** CompanyExplanation */
         CompanyExplanation: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            id: string;
-            /** @enum {string} */
-            origin: "biotrack" | "manual";
-            archived: boolean;
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            superseded_by: string | null;
             /**
-             * @description The current strategy. Null before one is chosen.
-             * @enum {string|null}
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
-            strategy: "one_per_license" | "one_per_vendor" | null;
-            created: {
-                /** @example first_seen */
-                reason: string | null;
-                /** @description Who decided it. The actor of a run is the user or schedule that requested it. */
-                actor: string;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-                run_id: string | null;
-                /**
-                 * Format: date-time
-                 * @example 2026-11-24T08:15:30.000Z
-                 */
-                datetime: string;
-            };
+            id: string;
+            /** @description Known values: `biotrack`, `manual`. Others may be added. */
+            origin: string;
+            archived: boolean;
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            superseded_by: string | null;
+            /** @description The current strategy. Null before one is chosen. Known values: `one_per_license`, `one_per_vendor`. Others may be added. */
+            strategy: string | null;
+            created: components["schemas"]["Decision"];
             /** @description The license whose own company it is, even if another company holds that license now. */
             own_company_of: string | null;
             /** @description The normalized UBI whose vendor company it is. */
             vendor_company_of: string | null;
             /** @description The licenses whose own companies could have become the vendor company of that UBI, the oldest first. */
-            vendor_candidates: {
-                license_number: string;
-                /** @description The state's number for the creation of the license. The oldest license has the lowest number. */
-                transaction_id_original: string | null;
-                /**
-                 * @description The own company of the license.
-                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                 */
-                company_id: string | null;
-                /**
-                 * @description Why the own company of the license is or is not the vendor company. `newer`: the license is newer than that of the chosen company. `joined_later`: the license is older, but joined the vendor after the choice. `represents_another_ubi`: the company already represents another vendor. `manual_company_wins`: a manual company was adopted. `no_own_company`: the license never had a company of its own.
-                 * @enum {string}
-                 */
-                verdict: "chosen" | "represents_another_ubi" | "newer" | "joined_later" | "manual_company_wins" | "no_own_company";
-            }[];
+            vendor_candidates: components["schemas"]["VendorCandidate"][];
             /** @description All its licenses, including inactive ones. */
-            licenses: {
-                /** @description As the state lists it. */
-                license_number: string;
-                /** @description The normalized license number, which identifies the license. */
-                license_key: string;
-                /** @description As the state lists it. */
-                ubi: string | null;
-                /** @description The normalized UBI, which groups licenses. Null for a blank UBI. */
-                ubi_key: string | null;
-                active: boolean;
-                /**
-                 * @description The rule by which this company holds the license. `inactive_keeps_company`: inactive licenses stay where they were. `decided_by_user`: a resolved conflict. `manual_company`: a user added the license to this manual company. `no_ubi`: the state lists no UBI, so the license has its own company. `vendor_company`: the company of its UBI (`one_per_vendor`). `own_company`: the company of the license (`one_per_license`).
-                 * @enum {string}
-                 */
-                rule: "inactive_keeps_company" | "decided_by_user" | "manual_company" | "no_ubi" | "vendor_company" | "own_company";
-                /** @description Other companies that could hold the license, with the reason why they do not. */
-                rejected: {
-                    /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-                    company_id: string;
-                    /** @enum {string} */
-                    reason: "decided_by_user" | "manual_company_wins" | "strategy_is_one_per_license" | "strategy_is_one_per_vendor" | "license_is_inactive";
-                }[];
-                /** @description Who assigned the license to the company. Null if the feed no longer has it. */
-                decided: {
-                    /** @example first_seen */
-                    reason: string | null;
-                    /** @description Who decided it. The actor of a run is the user or schedule that requested it. */
-                    actor: string;
-                    /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-                    run_id: string | null;
-                    /**
-                     * Format: date-time
-                     * @example 2026-11-24T08:15:30.000Z
-                     */
-                    datetime: string;
-                } | null;
-            }[];
+            licenses: components["schemas"]["ExplainedLicense"][];
         };
         /** CompanyHistory */
         CompanyHistory: {
-            names: {
-                name: string;
-                /**
-                 * Format: date-time
-                 * @description Null if it began before `complete_from_datetime`.
-                 * @example 2026-11-24T08:15:30.000Z
-                 */
-                since_datetime: string | null;
-                /**
-                 * Format: date-time
-                 * @description Null while the period lasts.
-                 * @example 2026-11-24T08:15:30.000Z
-                 */
-                until_datetime: string | null;
-                /** @description Who requested the sync or edited the name. Null for an unknown beginning. */
-                actor: string | null;
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-                run_id: string | null;
-            }[];
+            names: components["schemas"]["CompanyNamePeriod"][];
             /** @description The licenses that it held, in the order in which it received them. */
-            licenses: {
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-                license_id: string;
-                license_number: string;
-                /**
-                 * Format: date-time
-                 * @description Null if it began before `complete_from_datetime`.
-                 * @example 2026-11-24T08:15:30.000Z
-                 */
-                since_datetime: string | null;
-                /** @example first_seen */
-                since_reason: string | null;
-                /**
-                 * @description The company that held the license before.
-                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                 */
-                from_company_id: string | null;
-                /**
-                 * Format: date-time
-                 * @description Null while the period lasts.
-                 * @example 2026-11-24T08:15:30.000Z
-                 */
-                until_datetime: string | null;
-                /** @example sold */
-                until_reason: string | null;
-                /**
-                 * @description The company that held the license next.
-                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                 */
-                to_company_id: string | null;
-            }[];
+            licenses: components["schemas"]["CompanyLicensePeriod"][];
             /** @description The vendors that held these licenses according to the state, the earliest first. */
-            owners: {
-                license_number: string;
-                ubi: string | null;
-                /**
-                 * Format: date-time
-                 * @description Null while the period lasts.
-                 * @example 2026-11-24T08:15:30.000Z
-                 */
-                until_datetime: string | null;
-            }[];
+            owners: components["schemas"]["LicenseOwner"][];
             /**
              * Format: date-time
              * @description Since when the history is complete: older changes are no longer kept, or there are more than 2,000 of them. Null if it is complete since the company was created.
@@ -1401,9 +1432,30 @@ export interface components {
              */
             complete_from_datetime: string | null;
         };
+        /**
+         * CompanyInput
+         * @example {
+         *       "name": "Example Mesa Farms",
+         *       "license_numbers": [
+         *         "999000111"
+         *       ]
+         *     }
+         */
+        CompanyInput: {
+            /**
+             * @description The name of the company.
+             * @example Example Mesa Farms
+             */
+            name: string;
+            /** @description The licenses that this company holds under either strategy. They do not have to be listed yet. A license that an active company holds is rejected. */
+            license_numbers?: string[];
+        };
         /** CompanyLicense */
         CompanyLicense: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
             id: string;
             /**
              * @description As the state lists it, including leading zeros.
@@ -1417,7 +1469,7 @@ export interface components {
             /** @description The state's code for the license type. */
             license_type_raw: string | null;
             /** @description The activities that BioTrack flags for the license. */
-            activities: ("producer" | "processor" | "retail" | "medical" | "transporter" | "lab")[];
+            activities: string[];
             address: components["schemas"]["Address"];
             /** @description The UBI of the vendor that holds the license. Null if the state lists none. */
             ubi: string | null;
@@ -1432,6 +1484,66 @@ export interface components {
              */
             missing_since_datetime: string | null;
         };
+        /** CompanyLicensePeriod */
+        CompanyLicensePeriod: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            license_id: string;
+            license_number: string;
+            /**
+             * Format: date-time
+             * @description Null if it began before `complete_from_datetime`.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            since_datetime: string | null;
+            /** @example first_seen */
+            since_reason: string | null;
+            /**
+             * Format: uuid
+             * @description The company that held the license before.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            from_company_id: string | null;
+            /**
+             * Format: date-time
+             * @description Null while the period lasts.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            until_datetime: string | null;
+            /** @example sold */
+            until_reason: string | null;
+            /**
+             * Format: uuid
+             * @description The company that held the license next.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            to_company_id: string | null;
+        };
+        /** CompanyNamePeriod */
+        CompanyNamePeriod: {
+            name: string;
+            /**
+             * Format: date-time
+             * @description Null if it began before `complete_from_datetime`.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            since_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description Null while the period lasts.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            until_datetime: string | null;
+            /** @description Who requested the sync or edited the name. Null for an unknown beginning. */
+            actor: string | null;
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            run_id: string | null;
+        };
         /** CompanyPage */
         CompanyPage: {
             data: components["schemas"]["Company"][];
@@ -1442,8 +1554,1344 @@ export interface components {
             next_page: string | null;
         };
         /**
-         * Configuration
-         * @description The whole setup of a tenant, without secrets. PUT accepts it as it is.
+         * CompanyPatch
+         * @example {
+         *       "relationship_type": "customer"
+         *     }
+         */
+        CompanyPatch: {
+            /**
+             * @description Overrides the name from BioTrack. Null restores the name from BioTrack.
+             * @example Mesa
+             */
+            name?: string | null;
+            /** @description Null deletes the value. */
+            legal_business_name?: string | null;
+            /**
+             * @description A term of the host application. Null deletes the value.
+             * @example customer
+             */
+            relationship_type?: string | null;
+            /** @description Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null removes it from the only license that has one. */
+            leaflink_customer_id?: string | null;
+            /** @description Any JSON object with up to 200 properties and 8 KiB. A PATCH replaces the whole object. Null deletes the value. */
+            custom_data?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** ConfigurationCredential */
+        ConfigurationCredential: {
+            /** @example State login of the office */
+            description: string;
+            /** @example user@example.com */
+            username: string;
+            /**
+             * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
+             * @example MMTC-2017-0001
+             */
+            license_number?: string | null;
+        };
+        /** ConfigurationDifference */
+        ConfigurationDifference: {
+            /**
+             * @description The place in the document. Entries of lists are named by their username or license number.
+             * @example /licenses/220091777/sync_enabled
+             */
+            path: string;
+            /** @description `keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_verification`: change the license number of the login with `PATCH …/credentials/{id}`, which verifies it. `needs_login`: the license can be created once a credential works. Known values: `set`, `create`, `update`, `archive`, `restore`, `keep`, `needs_password`, `needs_verification`, `needs_login`. Others may be added. */
+            action: string;
+            /** @description The value before. Null if there was none. */
+            before: unknown;
+            /** @description The value in the document. Null if there is none. */
+            after: unknown;
+            /** @description Whether it was applied, or would be in a real run. */
+            applied: boolean;
+            /** @description Why it was not applied, and what to do. Null if it was applied. */
+            detail: string | null;
+        };
+        /** ConfigurationLicense */
+        ConfigurationLicense: {
+            /**
+             * @description In a request, null leaves it unchanged.
+             * @example Example Mesa Farms
+             */
+            name?: string | null;
+            /**
+             * @description In a request, null leaves it unchanged.
+             * @example Retailer
+             */
+            license_type?: string | null;
+            /**
+             * Format: date-time
+             * @example 2025-01-31T00:00:00Z
+             */
+            issue_datetime?: string | null;
+            /**
+             * Format: date-time
+             * @description Must be after `issue_datetime`.
+             * @example 2027-01-31T00:00:00Z
+             */
+            expiry_datetime?: string | null;
+            /**
+             * @description Stored for the host application.
+             * @example true
+             */
+            active?: boolean;
+            /**
+             * @description Stored for the host application.
+             * @example room-7
+             */
+            default_intake_location_id?: string | null;
+            /**
+             * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`.
+             * @example true
+             */
+            sync_enabled?: boolean;
+            /**
+             * @description Whether to create companies. The first such license starts the first sync once setup is complete.
+             * @example true
+             */
+            create_companies?: boolean;
+            /**
+             * @description Stored for the host application.
+             * @example true
+             */
+            sync_rooms?: boolean;
+            /**
+             * @description Stored for the host application.
+             * @example true
+             */
+            notify_on_change?: boolean;
+            /**
+             * @description Stored for the host application.
+             * @example true
+             */
+            share_with_leaflink?: boolean;
+            /** @example 220091777 */
+            license_number: string;
+            /**
+             * @description The username of the company credential that the license uses.
+             * @example user@example.com
+             */
+            credential?: string | null;
+        };
+        /** ConfigurationPreference */
+        ConfigurationPreference: {
+            /**
+             * @description Known values: `one_per_license`, `one_per_vendor`. Others may be added.
+             * @example one_per_license
+             */
+            strategy: string;
+            /**
+             * @description In a request, defaults to `false`.
+             * @example false
+             */
+            include_labs?: boolean;
+        };
+        /** ConfigurationResult */
+        ConfigurationResult: {
+            /** @description Whether this was a dry run, which changes nothing. */
+            dry_run: boolean;
+            /**
+             * Format: int32
+             * @description The number of differences that were applied, or would be in a real run.
+             */
+            applied: number;
+            /**
+             * Format: int32
+             * @description The number of differences that need another step first.
+             */
+            pending: number;
+            differences: components["schemas"]["ConfigurationDifference"][];
+            configuration: components["schemas"]["TenantConfiguration"];
+            /**
+             * @description The version of the resource, for `If-Match`.
+             * @example "3"
+             */
+            etag: string;
+        };
+        /** ConfigurationTenant */
+        ConfigurationTenant: {
+            /** @example Example Mesa Farms */
+            name: string;
+            /** @example NM */
+            state: string;
+            /**
+             * @description Known values: `production`, `training`. Others may be added.
+             * @example training
+             */
+            environment: string;
+        };
+        /** Conflict */
+        Conflict: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            /** @description `open`: a user must decide. `resolved`: a user has decided. `closed`: the companies changed before a decision, so there is nothing to decide. Known values: `open`, `resolved`, `closed`. Others may be added. */
+            status: string;
+            /**
+             * @description The UBI of the vendor that several companies claim.
+             * @example 422000931
+             */
+            ubi: string;
+            /** @description The companies that claim the vendor and can be chosen. A company that already represents another vendor is left out. */
+            company_ids: string[];
+            /** @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies; the others are archived, with `superseded_by`, unless they wait for other licenses. `keep_apart`: the companies keep their licenses. Known values: `merge`, `keep_apart`. Others may be added. */
+            decision: string | null;
+            /**
+             * Format: uuid
+             * @description With `merge`: the company that holds all licenses.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            decided_company_id: string | null;
+            /** @example api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
+            decided_by: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            decided_datetime: string | null;
+            /**
+             * Format: uuid
+             * @description The run that found the conflict.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            run_id: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            updated_datetime: string;
+        };
+        /**
+         * ConflictDecisionInput
+         * @example {
+         *       "decision": "keep_apart"
+         *     }
+         */
+        ConflictDecisionInput: {
+            /**
+             * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies; the others are archived, with `superseded_by`, unless they wait for other licenses. `keep_apart`: the companies keep their licenses.
+             * @enum {string}
+             */
+            decision: "merge" | "keep_apart";
+            /**
+             * Format: uuid
+             * @description Required with `merge`: one of `company_ids`. Not allowed with `keep_apart`.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            company_id?: string;
+        };
+        /** ConflictPage */
+        ConflictPage: {
+            data: components["schemas"]["Conflict"][];
+            /**
+             * Format: uri
+             * @description The absolute URL of the next page, or null on the last page.
+             */
+            next_page: string | null;
+        };
+        /** Credential */
+        Credential: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            description: string;
+            /** @example user@example.com */
+            username: string;
+            /** @description The license number sent with every login; null if none is sent. */
+            license_number: string | null;
+            /** @description Known values: `company`, `user`. Others may be added. */
+            owner: string;
+            /**
+             * @description The user that owns it; null if `owner` is `company`.
+             * @example user-1
+             */
+            owner_user_id: string | null;
+            /**
+             * @description The tenant's UBI, which every BioTrack login sends.
+             * @example 422000931
+             */
+            ubi: string;
+            /** @description The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. `rejected`: wrong username or password. `refused`: BioTrack refused the login for another reason, for example because the account is locked or inactive. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status. Known values: `unverified`, `valid`, `rejected`, `refused`, `ubi_rejected`, `privilege_missing`. Others may be added. */
+            status: string;
+            /** @description What to do about the status; null for `valid`. Text for users. */
+            status_detail: string | null;
+            /**
+             * Format: date-time
+             * @description When BioTrack last accepted or rejected it.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            checked_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description When a sync or a license lookup last logged in with it. Syncs that use a list of the state from the last minutes do not log in.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_used_datetime: string | null;
+            /**
+             * @description The version of the resource, for `If-Match`.
+             * @example "3"
+             */
+            etag: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            updated_datetime: string;
+        };
+        /** CredentialCoverage */
+        CredentialCoverage: {
+            /** @example user-1 */
+            user_id: string;
+            /** @example Ada Example */
+            display_name: string | null;
+            /** @description False if the host application deactivated the user. */
+            active: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_seen_datetime: string | null;
+            /** @description Whether a sync of this user has a usable credential now. */
+            covered: boolean;
+            /** @description The credential that a sync of this user would use; null if `covered` is false. */
+            credential: components["schemas"]["ChosenCredential"] | null;
+            /** @description The status of the user's own credential; null if there is none. Known values: `unverified`, `valid`, `rejected`, `refused`, `ubi_rejected`, `privilege_missing`. Others may be added. */
+            own_status: string | null;
+            /** @description What to do about `own_status`. Text for users. */
+            own_status_detail: string | null;
+        };
+        /** CredentialCoveragePage */
+        CredentialCoveragePage: {
+            data: components["schemas"]["CredentialCoverage"][];
+            /**
+             * Format: uri
+             * @description The absolute URL of the next page, or null on the last page.
+             */
+            next_page: string | null;
+        };
+        /**
+         * CredentialInput
+         * @example {
+         *       "description": "Office login",
+         *       "username": "user@example.com",
+         *       "password": "correct horse",
+         *       "owner": "company"
+         *     }
+         */
+        CredentialInput: {
+            /**
+             * @description A label. Unique among the credentials of the owner.
+             * @example Office login
+             */
+            description: string;
+            /**
+             * @description The BioTrack username. Sent as it is; unique among the credentials of the owner in any case and with or without surrounding spaces.
+             * @example user@example.com
+             */
+            username: string;
+            /**
+             * @description The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.
+             * @example correct horse battery staple
+             */
+            password: string;
+            /**
+             * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
+             * @example MMTC-2017-0001
+             */
+            license_number?: string | null;
+            /**
+             * @description `company`: used for syncs of all users, the schedule and API keys. `user`: used only for syncs of the calling user; not available to API keys.
+             * @example company
+             * @enum {string}
+             */
+            owner: "company" | "user";
+            /**
+             * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save without a login, as `unverified`. A login that BioTrack rejected is not sent again for 24 hours: until then, `required` and `attempt` return `credentials_rejected` or `login_refused` immediately, and `skip` saves the login with the status `rejected` or `refused`, so that it is not used. After three rejected logins of one BioTrack user, other passwords are held back for a minute, then longer: the call returns 429 `logins_held`.
+             * @example required
+             * @enum {string}
+             */
+            verify?: "required" | "attempt" | "skip";
+        };
+        /** CredentialPage */
+        CredentialPage: {
+            data: components["schemas"]["Credential"][];
+            /**
+             * Format: uri
+             * @description The absolute URL of the next page, or null on the last page.
+             */
+            next_page: string | null;
+        };
+        /**
+         * CredentialPatch
+         * @example {
+         *       "description": "Office login"
+         *     }
+         */
+        CredentialPatch: {
+            /**
+             * @description A label. Unique among the credentials of the owner.
+             * @example Office login
+             */
+            description?: string;
+            /**
+             * @description The BioTrack username. Sent as it is; unique among the credentials of the owner in any case and with or without surrounding spaces.
+             * @example user@example.com
+             */
+            username?: string;
+            /**
+             * @description The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.
+             * @example correct horse battery staple
+             */
+            password?: string;
+            /**
+             * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
+             * @example MMTC-2017-0001
+             */
+            license_number?: string | null;
+            /**
+             * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save without a login, as `unverified`. A login that BioTrack rejected is not sent again for 24 hours: until then, `required` and `attempt` return `credentials_rejected` or `login_refused` immediately, and `skip` saves the login with the status `rejected` or `refused`, so that it is not used. After three rejected logins of one BioTrack user, other passwords are held back for a minute, then longer: the call returns 429 `logins_held`.
+             * @example required
+             * @enum {string}
+             */
+            verify?: "required" | "attempt" | "skip";
+        };
+        /** Decision */
+        Decision: {
+            /** @example first_seen */
+            reason: string | null;
+            /** @description Who decided it. The actor of a run is the user or schedule that requested it. */
+            actor: string;
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            run_id: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            datetime: string;
+        };
+        /**
+         * DirectoryStatus
+         * @description The mirrored copy of the state's list that this response was made from.
+         */
+        DirectoryStatus: {
+            /**
+             * Format: int32
+             * @description Seconds since the state last sent the list or confirmed that it has not changed, by the database clock. Null if the list was never read.
+             * @example 42
+             */
+            age_seconds: number | null;
+            /** @description Why no listed license can be created. Null if at least one is listed and not deleted. */
+            problem: components["schemas"]["ListProblem"] | null;
+        };
+        /** ExplainedLicense */
+        ExplainedLicense: {
+            /** @description As the state lists it. */
+            license_number: string;
+            /** @description The normalized license number, which identifies the license. */
+            license_key: string;
+            /** @description As the state lists it. */
+            ubi: string | null;
+            /** @description The normalized UBI, which groups licenses. Null for a blank UBI. */
+            ubi_key: string | null;
+            active: boolean;
+            /** @description The rule by which this company holds the license. `inactive_keeps_company`: inactive licenses stay where they were. `decided_by_user`: a resolved conflict. `manual_company`: a user added the license to this manual company. `no_ubi`: the state lists no UBI, so the license has its own company. `vendor_company`: the company of its UBI (`one_per_vendor`). `own_company`: the company of the license (`one_per_license`). Known values: `inactive_keeps_company`, `decided_by_user`, `manual_company`, `no_ubi`, `vendor_company`, `own_company`. Others may be added. */
+            rule: string;
+            /** @description Other companies that could hold the license, with the reason why they do not. */
+            rejected: components["schemas"]["RejectedCompany"][];
+            /** @description Who assigned the license to the company. Null if the feed no longer has it. */
+            decided: components["schemas"]["Decision"] | null;
+        };
+        /** FieldError */
+        FieldError: {
+            /** @description A JSON pointer into the body, `?name` for a query parameter, `header:name` for a header, or `path:name` for a path parameter. */
+            pointer: string;
+            /**
+             * @description What is wrong with it, in plain words.
+             * @example is required
+             */
+            detail: string;
+        };
+        /** Health */
+        Health: {
+            /** @description Known values: `ok`. Others may be added. */
+            status: string;
+        };
+        /** License */
+        License: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            /** @example 220091777 */
+            license_number: string;
+            name: string | null;
+            license_type: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            issue_datetime: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expiry_datetime: string | null;
+            /** @description Stored for the host application. */
+            active: boolean;
+            /**
+             * Format: uuid
+             * @description The id of a company credential. Stored for the host application.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            credential_id: string | null;
+            /** @description Stored for the host application. */
+            default_intake_location_id: string | null;
+            /** @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. */
+            sync_enabled: boolean;
+            /** @description Whether to create companies. The first such license starts the first sync once setup is complete. */
+            create_companies: boolean;
+            /** @description Stored for the host application. */
+            sync_rooms: boolean;
+            /** @description Stored for the host application. */
+            notify_on_change: boolean;
+            /** @description Stored for the host application. */
+            share_with_leaflink: boolean;
+            /** @description Whether a user archived it. Lists exclude archived licenses by default. */
+            archived: boolean;
+            /**
+             * Format: date-time
+             * @description Null if it is not archived.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            archived_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description When the license was first missing from the state's list. Null while it is listed.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            missing_since_datetime: string | null;
+            problem: components["schemas"]["LicenseProblem"] | null;
+            /**
+             * @description The version of the resource, for `If-Match`.
+             * @example "3"
+             */
+            etag: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            updated_datetime: string;
+        };
+        /**
+         * LicenseBulkInput
+         * @example {
+         *       "licenses": [
+         *         {
+         *           "license_number": "220091777"
+         *         },
+         *         {
+         *           "license_number": "220091778"
+         *         }
+         *       ]
+         *     }
+         */
+        LicenseBulkInput: {
+            /** @description Each item has the fields of `POST …/licenses`. If one item does not match the schema, the whole request is rejected. */
+            licenses: components["schemas"]["LicenseInput"][];
+        };
+        /** LicenseBulkItem */
+        LicenseBulkItem: {
+            /** @description The number as it was sent. */
+            license_number: string;
+            /**
+             * Format: int32
+             * @description The status that `POST …/licenses` would return.
+             * @example 201
+             */
+            status: number;
+            license: components["schemas"]["License"] | null;
+            problem: components["schemas"]["LicenseBulkProblem"] | null;
+        };
+        /** LicenseBulkProblem */
+        LicenseBulkProblem: {
+            /** @description A stable error code. Known values: `invalid_request`, `malformed_json`, `invalid_cursor`, `unauthenticated`, `forbidden`, `not_found`, `setup_incomplete`, `credential_exists`, `license_exists`, `idempotency_in_progress`, `outcome_unknown`, `sync_in_progress`, `in_use`, `fixed_after_first_sync`, `not_synced`, `preview_stale`, `plan_stale`, `not_in_review`, `license_taken`, `conflict_closed`, `preview_required`, `confirmation_required`, `run_ended`, `leaflink_customer_taken`, `feed_rewound`, `feed_expired`, `precondition_failed`, `method_not_allowed`, `request_timeout`, `payload_too_large`, `uri_too_long`, `unsupported_media_type`, `precondition_required`, `idempotency_key_reused`, `unknown_state`, `credentials_rejected`, `login_refused`, `ubi_rejected`, `ubi_is_license_number`, `privilege_missing`, `license_not_available`, `license_type_unknown`, `invalid_dates`, `preview_unknown`, `not_one_license`, `company_unknown`, `license_number_not_used`, `credential_unknown`, `rate_limited`, `logins_held`, `internal`, `list_loading`, `upstream_unavailable`, `identity_unavailable`, `storage_unavailable`, `streams_exhausted`, `credential_unreadable`. Others may be added. */
+            code: string;
+            title: string;
+            /** @description Text for users. */
+            detail: string;
+            /** @description A more specific reason. */
+            reason: string | null;
+            /** @description The id of the object that caused the error. */
+            conflicting_id: string | null;
+            errors: components["schemas"]["FieldError"][];
+        };
+        /** LicenseBulkResult */
+        LicenseBulkResult: {
+            /**
+             * Format: int32
+             * @description The number of created licenses.
+             */
+            created: number;
+            /**
+             * Format: int32
+             * @description The number of rejected licenses.
+             */
+            rejected: number;
+            /** @description One result per license, in the order of the request. */
+            data: components["schemas"]["LicenseBulkItem"][];
+        };
+        /**
+         * LicenseInput
+         * @example {
+         *       "license_number": "220091777"
+         *     }
+         */
+        LicenseInput: {
+            /**
+             * @description A number that `GET …/available-licenses` returns.
+             * @example 220091777
+             */
+            license_number: string;
+            /**
+             * @description Defaults to the name that the state lists.
+             * @example Example Mesa Farms
+             */
+            name?: string;
+            /**
+             * @description Must be one of the license types of the state, if `GET /v1/states` returns any. Defaults to the type that the state lists.
+             * @example Retailer
+             */
+            license_type?: string;
+            /**
+             * Format: date-time
+             * @example 2025-01-31T00:00:00Z
+             */
+            issue_datetime?: string;
+            /**
+             * Format: date-time
+             * @description Must be after `issue_datetime`.
+             * @example 2027-01-31T00:00:00Z
+             */
+            expiry_datetime?: string;
+            /**
+             * @description Stored for the host application. Defaults to `true`.
+             * @example true
+             */
+            active?: boolean;
+            /**
+             * Format: uuid
+             * @description The id of a company credential. Stored for the host application. The credential cannot be deleted while a license uses it.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            credential_id?: string;
+            /**
+             * @description Stored for the host application.
+             * @example room-7
+             */
+            default_intake_location_id?: string;
+            /**
+             * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. Defaults to `true`.
+             * @example true
+             */
+            sync_enabled?: boolean;
+            /**
+             * @description Whether to create companies. The first such license starts the first sync once setup is complete. Defaults to `true`.
+             * @example true
+             */
+            create_companies?: boolean;
+            /**
+             * @description Stored for the host application. Defaults to `true`.
+             * @example true
+             */
+            sync_rooms?: boolean;
+            /**
+             * @description Stored for the host application. Defaults to `true`.
+             * @example true
+             */
+            notify_on_change?: boolean;
+            /**
+             * @description Stored for the host application. Defaults to `false`.
+             * @example false
+             */
+            share_with_leaflink?: boolean;
+        };
+        /** LicenseOwner */
+        LicenseOwner: {
+            license_number: string;
+            ubi: string | null;
+            /**
+             * Format: date-time
+             * @description Null while the period lasts.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            until_datetime: string | null;
+        };
+        /** LicensePage */
+        LicensePage: {
+            data: components["schemas"]["License"][];
+            /**
+             * Format: uri
+             * @description The absolute URL of the next page, or null on the last page.
+             */
+            next_page: string | null;
+        };
+        /**
+         * LicensePatch
+         * @example {
+         *       "notify_on_change": false
+         *     }
+         */
+        LicensePatch: {
+            /**
+             * @description Null sets the name that the state lists.
+             * @example Example Mesa Farms
+             */
+            name?: string | null;
+            /**
+             * @description Must be one of the license types of the state, if `GET /v1/states` returns any. Null sets the type that the state lists.
+             * @example Retailer
+             */
+            license_type?: string | null;
+            /**
+             * Format: date-time
+             * @example 2025-01-31T00:00:00Z
+             */
+            issue_datetime?: string | null;
+            /**
+             * Format: date-time
+             * @description Must be after `issue_datetime`.
+             * @example 2027-01-31T00:00:00Z
+             */
+            expiry_datetime?: string | null;
+            /**
+             * @description Stored for the host application.
+             * @example true
+             */
+            active?: boolean;
+            /**
+             * Format: uuid
+             * @description The id of a company credential. Stored for the host application. The credential cannot be deleted while a license uses it.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            credential_id?: string | null;
+            /**
+             * @description Stored for the host application.
+             * @example room-7
+             */
+            default_intake_location_id?: string | null;
+            /**
+             * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`.
+             * @example true
+             */
+            sync_enabled?: boolean;
+            /**
+             * @description Whether to create companies. The first such license starts the first sync once setup is complete.
+             * @example true
+             */
+            create_companies?: boolean;
+            /**
+             * @description Stored for the host application.
+             * @example true
+             */
+            sync_rooms?: boolean;
+            /**
+             * @description Stored for the host application.
+             * @example true
+             */
+            notify_on_change?: boolean;
+            /**
+             * @description Stored for the host application.
+             * @example true
+             */
+            share_with_leaflink?: boolean;
+            /**
+             * @description `true` archives the license, as DELETE does. `false` restores it with its settings.
+             * @example false
+             */
+            archived?: boolean;
+        };
+        /**
+         * LicenseProblem
+         * @description Why a created license no longer matches the state's list, or why a listed license cannot be created.
+         */
+        LicenseProblem: {
+            /** @description `archived`: archived here by a user. `missing`: the state no longer lists it. `deleted`: the state lists it as deleted. `other_ubi`: the state lists it under another UBI. Known values: `archived`, `missing`, `deleted`, `other_ubi`. Others may be added. */
+            reason: string;
+            /** @description Text for users: what happened and what to do. */
+            detail: string;
+            /**
+             * Format: date-time
+             * @description When the problem started. Null if unknown.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            since_datetime: string | null;
+        };
+        /** LicenseType */
+        LicenseType: {
+            code: string;
+            name: string;
+        };
+        /** ListProblem */
+        ListProblem: {
+            /** @description `none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted. Known values: `none_listed`, `all_deleted`. Others may be added. */
+            reason: string;
+            /** @description Text for users: the possible causes and what to do. */
+            detail: string;
+        };
+        /** Me */
+        Me: {
+            /** @description An API key, or a user with a token of the host application. Known values: `api_key`, `user`. Others may be added. */
+            kind: string;
+            /**
+             * @description The id of the key, or the host application's user id.
+             * @example user-1
+             */
+            id: string;
+            /** @description Known values: `operator`, `admin`, `user`. Others may be added. */
+            role: string;
+            /**
+             * Format: uuid
+             * @description Null for operators, who can access every tenant.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            tenant_id: string | null;
+            /**
+             * Format: date-time
+             * @description When the key or token expires. Null: never.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expires_datetime: string | null;
+        };
+        /** Namesake */
+        Namesake: {
+            license_numbers: string[];
+            ubi: string | null;
+        };
+        /**
+         * Namesakes
+         * @description Companies that share a name, so that they look the same in LeafLink, which shows customers by name.
+         */
+        Namesakes: {
+            /**
+             * @description The shared name.
+             * @example GREEN LEAF
+             */
+            name: string;
+            /** @description At most 20 of the companies. */
+            companies: components["schemas"]["Namesake"][];
+            /**
+             * Format: int32
+             * @description The number of companies.
+             */
+            count: number;
+        };
+        /**
+         * NextStep
+         * @description The call to make next.
+         */
+        NextStep: {
+            /**
+             * @description The setup step that the call belongs to.
+             * @example ubi
+             */
+            step: string;
+            /** @example putUbi */
+            operation_id: string;
+            /** @example PUT */
+            method: string;
+            /** @description The path of the call, relative to the base URL. */
+            path: string;
+        };
+        /** PlanItem */
+        PlanItem: {
+            /** @description What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that would share a name under the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out. Known values: `created`, `updated`, `moved`, `archived`, `reactivated`, `adopted`, `conflict`, `ambiguous`, `skipped`, `unchanged`. Others may be added. */
+            action: string;
+            /**
+             * @description The kind of the change in the change feed. Null if the item is not a change.
+             * @example license.moved
+             */
+            kind: string | null;
+            /**
+             * @description A reason code; of a change, that of the change feed. New codes may be added.
+             * @example sold
+             */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description The affected company, or the company that holds the license afterwards.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            company_id: string | null;
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            license_id: string | null;
+            license_number: string | null;
+            /** @description The changed fields before the change. Null if the object is new or the item is not a change. */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The changed fields after the change. For other items, the details of the row, the conflict or the companies. */
+            after: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** PlanPage */
+        PlanPage: {
+            data: components["schemas"]["PlanItem"][];
+            /**
+             * Format: uri
+             * @description The absolute URL of the next page, or null on the last page.
+             */
+            next_page: string | null;
+        };
+        /**
+         * Problem
+         * @description An error (RFC 9457).
+         */
+        Problem: {
+            /**
+             * @description A stable URI that identifies the problem type, documented at `/docs/problems/{code}`.
+             * @example urn:biotrack-connect:problem:not_found
+             */
+            type: string;
+            /** @description A stable code to branch on. Known values: `invalid_request`, `malformed_json`, `invalid_cursor`, `unauthenticated`, `forbidden`, `not_found`, `setup_incomplete`, `credential_exists`, `license_exists`, `idempotency_in_progress`, `outcome_unknown`, `sync_in_progress`, `in_use`, `fixed_after_first_sync`, `not_synced`, `preview_stale`, `plan_stale`, `not_in_review`, `license_taken`, `conflict_closed`, `preview_required`, `confirmation_required`, `run_ended`, `leaflink_customer_taken`, `feed_rewound`, `feed_expired`, `precondition_failed`, `method_not_allowed`, `request_timeout`, `payload_too_large`, `uri_too_long`, `unsupported_media_type`, `precondition_required`, `idempotency_key_reused`, `unknown_state`, `credentials_rejected`, `login_refused`, `ubi_rejected`, `ubi_is_license_number`, `privilege_missing`, `license_not_available`, `license_type_unknown`, `invalid_dates`, `preview_unknown`, `not_one_license`, `company_unknown`, `license_number_not_used`, `credential_unknown`, `rate_limited`, `logins_held`, `internal`, `list_loading`, `upstream_unavailable`, `identity_unavailable`, `storage_unavailable`, `streams_exhausted`, `credential_unreadable`. Others may be added. */
+            code: string;
+            /** @example Resource not found */
+            title: string;
+            /** Format: int32 */
+            status: number;
+            /**
+             * @description What is wrong with this request and what to do next. Not stable; do not parse it.
+             * @example The tenant does not exist, or the caller cannot access it.
+             */
+            detail: string;
+            /**
+             * @description Include it when you contact support.
+             * @example f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e
+             */
+            request_id: string;
+            /** @description The invalid parts of the request, at most 20. */
+            errors?: components["schemas"]["FieldError"][];
+            next_step?: components["schemas"]["NextStep"];
+            /** @description The id of the object that caused the conflict. */
+            conflicting_id?: string;
+            /** @description A more specific reason for some codes. */
+            reason?: string | null;
+            effect?: components["schemas"]["UbiChangeEffect"];
+        };
+        /** RejectedCompany */
+        RejectedCompany: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            company_id: string;
+            /** @description Known values: `decided_by_user`, `manual_company_wins`, `strategy_is_one_per_license`, `strategy_is_one_per_vendor`, `license_is_inactive`. Others may be added. */
+            reason: string;
+        };
+        /** RunCredential */
+        RunCredential: {
+            /**
+             * Format: uuid
+             * @description The credential may have been deleted since.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            /** @description Known values: `company`, `user`. Others may be added. */
+            owner: string;
+            /** @description Why this credential was chosen. `own`: it belongs to the user who started the run. Otherwise it is a company credential, because no user started the run (`no_user`), or because the user's own credential is missing (`own_missing`), was rejected by BioTrack (`own_rejected`), or cannot be decrypted (`own_unreadable`). Known values: `own`, `no_user`, `own_missing`, `own_rejected`, `own_unreadable`. Others may be added. */
+            reason: string;
+        };
+        /** Schedule */
+        Schedule: {
+            /** @description `not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_detail` explains how to resume. Known values: `not_started`, `running`, `paused`. Others may be added. */
+            status: string;
+            /**
+             * Format: int32
+             * @description The regular time between two checks of the state in seconds, plus or minus 10%. A check that finds something new starts a sync.
+             */
+            interval_seconds: number;
+            /**
+             * Format: date-time
+             * @description When the next check or sync is due. Null if none is scheduled.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            next_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description When the tenant was last known to be up to date with its state: the end of its last successful sync, or a later check of the state that found nothing new. Such a check has no sync run.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_synced_datetime: string | null;
+            /**
+             * Format: int32
+             * @description Failed runs since the last success.
+             */
+            failures: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            paused_datetime: string | null;
+            /** @description Why the schedule is paused. Known values: `credentials_rejected`, `login_refused`, `ubi_rejected`, `privilege_missing`, `upstream_timeout`, `upstream_unreachable`, `upstream_invalid_response`, `upstream_rejected`, `upstream_session_lost`, `upstream_throttled`, `upstream_trouble`, `list_empty`, `credentials_missing`, `credential_unreadable`, `unknown_state`, `list_shrunk`, `superseded`, `storage_unavailable`, `interrupted`, `internal`. Others may be added. */
+            reason: string | null;
+            /** @description An explanation for users of how the schedule resumes. */
+            resume_detail: string | null;
+        };
+        /** Setup */
+        Setup: {
+            steps: components["schemas"]["SetupStep"][];
+            /** @description The next call to make. Null if setup is complete, if a sync is in progress, or if no API call can resolve the blocker. */
+            next_step: components["schemas"]["NextStep"] | null;
+        };
+        /** SetupStep */
+        SetupStep: {
+            /** @description Known values: `ubi`, `company_creation_preference`, `credentials`, `licenses`, `first_sync`. Others may be added. */
+            step: string;
+            /** @description `todo`: ready to do, or in progress. `blocked`: an earlier step or a problem must be resolved first; see `blockers`. Known values: `done`, `blocked`, `todo`. Others may be added. */
+            status: string;
+            /** @description What keeps the step from being done, and how to fix it. Text for users. */
+            blockers: string[];
+            /** @description Problems that do not block this step, such as open conflicts or a paused schedule. Text for users. */
+            warnings: string[];
+            /** @description Who must act next. `admin`: an admin of the tenant. `biotrack_administrator`: the administrator of the company's BioTrack account, who grants privileges. `operator`: the operator of this service. `none`: the step is done or in progress. Known values: `admin`, `biotrack_administrator`, `operator`, `none`. Others may be added. */
+            who: string;
+        };
+        /** SkippedRow */
+        SkippedRow: {
+            /** @description Known values: `not_an_object`, `blank_license_number`, `invalid_text`, `invalid_value`. Others may be added. */
+            reason: string;
+            /** @description Null if the row has no readable value. */
+            license_number: string | null;
+            /** @description Null if the row has no readable value. */
+            ubi: string | null;
+            /** @description Null if the row has no readable value. */
+            name: string | null;
+        };
+        /** State */
+        State: {
+            /**
+             * @description The US postal code of the state.
+             * @example NM
+             */
+            code: string;
+            /** @example New Mexico */
+            name: string;
+            /** @description `left`: the state no longer uses BioTrack. Known values: `active`, `left`. Others may be added. */
+            status: string;
+            /** @description When the state stopped using BioTrack: a date or a year. Null if unknown or if it still does. */
+            left_date: string | null;
+            /** @description The protocol of the state's BioTrack API. Null if no environment is configured. Known values: `api4`, `rest`. Others may be added. */
+            dialect: string | null;
+            /** @description The environments configured in this deployment. */
+            environments: string[];
+            /** @description The known license types of the state. Licenses can have other types; their code is then returned unchanged. */
+            license_types: components["schemas"]["LicenseType"][];
+        };
+        /** StateList */
+        StateList: {
+            data: components["schemas"]["State"][];
+        };
+        /** StrategyAdvice */
+        StrategyAdvice: {
+            /** @description Known values: `one_per_license`, `one_per_vendor`. Others may be added. */
+            strategy: string;
+            /**
+             * Format: int32
+             * @description The number of companies.
+             */
+            companies: number;
+            /**
+             * Format: int32
+             * @description Companies with several licenses. Each license is a separate customer in LeafLink.
+             */
+            companies_with_several_licenses: number;
+            /**
+             * Format: int32
+             * @description Companies that share their name with another one.
+             */
+            companies_sharing_a_name: number;
+            /** @description The groups of companies that share a name, largest first. At most 50. */
+            namesakes: components["schemas"]["Namesakes"][];
+        };
+        /**
+         * SwitchPreviewInput
+         * @example {
+         *       "strategy": "one_per_vendor"
+         *     }
+         */
+        SwitchPreviewInput: {
+            /**
+             * @description How vendors become companies.
+             * @enum {string}
+             */
+            strategy: "one_per_license" | "one_per_vendor";
+            /** @description Whether laboratories become companies. Defaults to the current value. */
+            include_labs?: boolean;
+        };
+        /**
+         * SyncCounts
+         * @description Numbers of companies, except where noted. Null until the run has planned its changes.
+         */
+        SyncCounts: {
+            /** Format: int32 */
+            created: number;
+            /** Format: int32 */
+            updated: number;
+            /**
+             * Format: int32
+             * @description Companies whose own fields stay the same, even if their licenses change. Without adopted companies.
+             */
+            unchanged: number;
+            /** Format: int32 */
+            archived: number;
+            /** Format: int32 */
+            reactivated: number;
+            /**
+             * Format: int32
+             * @description Manual companies that became the vendor company of a UBI.
+             */
+            adopted: number;
+            /**
+             * Format: int32
+             * @description Licenses that are new to the tenant.
+             */
+            licenses_created: number;
+            /**
+             * Format: int32
+             * @description Licenses that the state lists with other details, without those that became active or inactive.
+             */
+            licenses_updated: number;
+            /**
+             * Format: int32
+             * @description Licenses that became inactive: no longer listed, deleted by the state, or excluded laboratories.
+             */
+            licenses_deactivated: number;
+            /**
+             * Format: int32
+             * @description Licenses that became active, also when they are first listed.
+             */
+            licenses_reactivated: number;
+            /**
+             * Format: int32
+             * @description Licenses that moved from one company to another.
+             */
+            moved: number;
+            /**
+             * Format: int32
+             * @description Vendors that several companies claim, until a user decides.
+             */
+            conflicts: number;
+        };
+        /**
+         * SyncInput
+         * @example {}
+         */
+        SyncInput: {
+            /**
+             * @description `full` plans and applies changes. `preview` only plans; list the planned changes with `GET …/syncs/{id}/plan`. Defaults to `full`.
+             * @enum {string}
+             */
+            mode?: "full" | "preview";
+            /**
+             * @description `auto`: reads the state's list from BioTrack only if the mirrored list is older than this deployment's limit. `force`: always reads it. Defaults to `auto`.
+             * @enum {string}
+             */
+            refresh?: "auto" | "force";
+        };
+        /** SyncProgress */
+        SyncProgress: {
+            /** @description Known values: `queued`, `fetching`, `planning`, `applying`, `done`. Others may be added. */
+            step: string;
+            /**
+             * Format: int32
+             * @description The number of completed steps.
+             */
+            done: number;
+            /**
+             * Format: int32
+             * @description The number of all steps.
+             */
+            total: number;
+        };
+        /**
+         * SyncRows
+         * @description Rows of the state's list: fetched = used + filtered + duplicate + skipped. Null until the list has been read.
+         */
+        SyncRows: {
+            /** Format: int32 */
+            fetched: number;
+            /** Format: int32 */
+            used: number;
+            /**
+             * Format: int32
+             * @description Licenses that were inactive when first listed, and laboratories if laboratories are excluded.
+             */
+            filtered: number;
+            /** Format: int32 */
+            duplicate: number;
+            /**
+             * Format: int32
+             * @description Rows without a readable license number, and rows of new licenses whose UBI or deleted flag cannot be read.
+             */
+            skipped: number;
+        };
+        /** SyncRun */
+        SyncRun: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            /** @description `queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses or companies; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it. Known values: `queued`, `running`, `succeeded`, `succeeded_with_warnings`, `needs_review`, `failed`, `canceled`, `superseded`. Others may be added. */
+            status: string;
+            /** @description Why the run failed, or why it will be retried or reviewed. Known values: `credentials_rejected`, `login_refused`, `ubi_rejected`, `privilege_missing`, `upstream_timeout`, `upstream_unreachable`, `upstream_invalid_response`, `upstream_rejected`, `upstream_session_lost`, `upstream_throttled`, `upstream_trouble`, `list_empty`, `credentials_missing`, `credential_unreadable`, `unknown_state`, `list_shrunk`, `superseded`, `storage_unavailable`, `interrupted`, `internal`. Others may be added. */
+            reason: string | null;
+            /** @description An explanation for users: what the reason means and what to do. */
+            reason_detail: string | null;
+            /** @description BioTrack's own text about the failure, at most 300 characters, without the login that was sent. Only for operators; null for all other callers. */
+            operator_detail: string | null;
+            /** @description What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one. Known values: `request`, `setup_completed`, `schedule`, `superseded`. Others may be added. */
+            trigger: string;
+            /** @description `full` applies changes, `preview` only plans them. Known values: `full`, `preview`. Others may be added. */
+            mode: string;
+            /** @description `auto`: reads the state's list from BioTrack only if the mirrored list is older than this deployment's limit. `force`: always reads it. Known values: `auto`, `force`. Others may be added. */
+            refresh: string;
+            /** @description Known values: `one_per_license`, `one_per_vendor`. Others may be added. */
+            strategy: string;
+            counts: components["schemas"]["SyncCounts"] | null;
+            rows: components["schemas"]["SyncRows"] | null;
+            /** @description Information for users about a run that did not fail. At most 100. */
+            warnings: components["schemas"]["SyncWarning"][];
+            /** @description Skipped rows of the state's list, with reasons. At most 100. */
+            skips: components["schemas"]["SkippedRow"][];
+            progress: components["schemas"]["SyncProgress"];
+            /**
+             * Format: int64
+             * @description The version of the state's list that the run used.
+             */
+            directory_version: number | null;
+            /** @description The credential that the run uses. Null until one is chosen. */
+            credential: components["schemas"]["RunCredential"] | null;
+            /** @description For a preview of a strategy switch: whether laboratories become companies. Otherwise null. */
+            include_labs: boolean | null;
+            /**
+             * Format: date-time
+             * @description For a preview of a strategy switch: when it was applied.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            applied_datetime: string | null;
+            /**
+             * Format: int32
+             * @description The number of attempts so far.
+             */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            requested_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            started_datetime: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            finished_datetime: string | null;
+            /**
+             * Format: date-time
+             * @description When the run is retried automatically.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            retry_datetime: string | null;
+        };
+        /** SyncRunPage */
+        SyncRunPage: {
+            data: components["schemas"]["SyncRun"][];
+            /**
+             * Format: uri
+             * @description The absolute URL of the next page, or null on the last page.
+             */
+            next_page: string | null;
+        };
+        /** SyncWarning */
+        SyncWarning: {
+            /** @description `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used. Known values: `ubi_turned_blank`, `open_conflicts`, `plan_dismissed`, `company_represents_another_vendor`, `companies_share_a_name`, `row_partly_read`, `list_not_read`, `missing_kept`, `list_dismissed`. Others may be added. */
+            code: string;
+            /** @description The license that the warning is about, if any. */
+            license_number: string | null;
+            /** @description For `row_partly_read`: the field that cannot be read. Otherwise null. Known values: `ubi`, `name`, `license_type`, `producer`, `processor`, `retail`, `medical`, `transporter`, `address`, `deleted`, `transaction_id`, `transaction_id_original`. Others may be added. */
+            field: string | null;
+            /** @description For `list_not_read`: BioTrack's name of the list. Otherwise null. Known values: `sync_qa_lab`, `sync_third_party_transporter`. Others may be added. */
+            action: string | null;
+            /** @description An explanation for users. */
+            detail: string;
+        };
+        /** Tenant */
+        Tenant: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            /** @example Example Mesa Farms */
+            name: string;
+            /**
+             * @description A state code from `GET /v1/states`.
+             * @example NM
+             */
+            state: string;
+            /** @description Whether the tenant uses the state's live data or its training data. Known values: `production`, `training`. Others may be added. */
+            environment: string;
+            /**
+             * @description The version of the resource, for `If-Match`.
+             * @example "3"
+             */
+            etag: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            inserted_datetime: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            updated_datetime: string;
+        };
+        /**
+         * TenantConfiguration
+         * @description The setup of a tenant, without secrets. GET returns it whole, and PUT accepts it as it is. In a request, omitted fields stay unchanged.
          * @example {
          *       "tenant": {
          *         "name": "Example Mesa Farms",
@@ -1481,872 +2929,37 @@ export interface components {
          *       ]
          *     }
          */
-        Configuration: {
-            tenant: {
-                name: string;
-                state: string;
-                /** @enum {string} */
-                environment: "production" | "training";
-            };
-            ubi: string | null;
-            company_creation_preference: {
-                /** @enum {string} */
-                strategy: "one_per_license" | "one_per_vendor";
-                include_labs: boolean;
-            } | null;
-            credentials: {
-                description: string;
-                username: string;
-                /** @description The license number sent with every login; null if none is sent. */
-                license_number: string | null;
-            }[];
-            licenses: {
-                license_number: string;
-                name: string | null;
-                license_type: string | null;
-                /**
-                 * Format: date-time
-                 * @example 2026-11-24T08:15:30.000Z
-                 */
-                issue_datetime: string | null;
-                /**
-                 * Format: date-time
-                 * @example 2026-11-24T08:15:30.000Z
-                 */
-                expiry_datetime: string | null;
-                /** @description Stored for the host application. */
-                active: boolean;
-                /** @description Stored for the host application. */
-                default_intake_location_id: string | null;
-                /** @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. */
-                sync_enabled: boolean;
-                /** @description Whether to create companies. The first such license starts the first sync once setup is complete. */
-                create_companies: boolean;
-                /** @description Stored for the host application. */
-                sync_rooms: boolean;
-                /** @description Stored for the host application. */
-                notify_on_change: boolean;
-                /** @description Stored for the host application. */
-                share_with_leaflink: boolean;
-                credential: string | null;
-            }[];
-        };
-        /** ConfigurationResult */
-        ConfigurationResult: {
-            /** @description Whether this was a dry run, which changes nothing. */
-            dry_run: boolean;
-            /** @description The number of differences that were applied, or would be in a real run. */
-            applied: number;
-            /** @description The number of differences that need another step first. */
-            pending: number;
-            differences: {
-                /**
-                 * @description The place in the document. Entries of lists are named by their username or license number.
-                 * @example /licenses/220091777/sync_enabled
-                 */
-                path: string;
-                /**
-                 * @description `keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_verification`: change the license number of the login with `PATCH …/credentials/{id}`, which verifies it. `needs_login`: the license can be created once a credential works.
-                 * @enum {string}
-                 */
-                action: "set" | "create" | "update" | "archive" | "restore" | "keep" | "needs_password" | "needs_verification" | "needs_login";
-                /** @description The value before. Null if there was none. */
-                before: unknown;
-                /** @description The value in the document. Null if there is none. */
-                after: unknown;
-                /** @description Whether it was applied, or would be in a real run. */
-                applied: boolean;
-                /** @description Why it was not applied, and what to do. Null if it was applied. */
-                detail: string | null;
-            }[];
-            configuration: components["schemas"]["Configuration"];
-        };
-        /** Conflict */
-        Conflict: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            id: string;
+        TenantConfiguration: {
+            tenant?: components["schemas"]["ConfigurationTenant"];
             /**
-             * @description `open`: a user must decide. `resolved`: a user has decided. `closed`: the companies changed before a decision, so there is nothing to decide.
-             * @enum {string}
-             */
-            status: "open" | "resolved" | "closed";
-            /**
-             * @description The UBI of the vendor that several companies claim.
+             * @description In a request, null leaves it unchanged.
              * @example 422000931
              */
-            ubi: string;
-            /** @description The companies that claim the vendor and can be chosen. A company that already represents another vendor is left out. */
-            company_ids: string[];
+            ubi?: string | null;
+            company_creation_preference?: components["schemas"]["ConfigurationPreference"] | null;
+            /** @description The company credentials, without passwords. */
+            credentials?: components["schemas"]["ConfigurationCredential"][];
+            /** @description All licenses of the tenant. Licenses that the tenant created earlier and that are missing in a request are archived. */
+            licenses?: components["schemas"]["ConfigurationLicense"][];
             /**
-             * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies; the others are archived, with `superseded_by`, unless they wait for other licenses. `keep_apart`: the companies keep their licenses.
-             * @enum {string|null}
+             * @description The version of the document, for `If-Match`. Ignored in a request.
+             * @example "3"
              */
-            decision: "merge" | "keep_apart" | null;
-            /**
-             * @description With `merge`: the company that holds all licenses.
-             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-             */
-            decided_company_id: string | null;
-            /** @example api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            decided_by: string | null;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            decided_datetime: string | null;
-            /**
-             * @description The run that found the conflict.
-             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-             */
-            run_id: string | null;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            inserted_datetime: string;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            updated_datetime: string;
-        };
-        /** ConflictPage */
-        ConflictPage: {
-            data: components["schemas"]["Conflict"][];
-            /**
-             * Format: uri
-             * @description The absolute URL of the next page, or null on the last page.
-             */
-            next_page: string | null;
-        };
-        /** Credential */
-        Credential: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            id: string;
-            description: string;
-            /** @example user@example.com */
-            username: string;
-            /** @description The license number sent with every login; null if none is sent. */
-            license_number: string | null;
-            /** @enum {string} */
-            owner: "company" | "user";
-            /**
-             * @description The user that owns it; null if `owner` is `company`.
-             * @example user-1
-             */
-            owner_user_id: string | null;
-            /**
-             * @description The tenant's UBI, which every BioTrack login sends.
-             * @example 422000931
-             */
-            ubi: string;
-            /**
-             * @description The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. `rejected`: wrong username or password. `refused`: BioTrack refused the login for another reason, for example because the account is locked or inactive. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.
-             * @enum {string}
-             */
-            status: "unverified" | "valid" | "rejected" | "refused" | "ubi_rejected" | "privilege_missing";
-            /** @description What to do about the status; null for `valid`. Text for users. */
-            status_detail: string | null;
-            /**
-             * Format: date-time
-             * @description When BioTrack last accepted or rejected it.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            checked_datetime: string | null;
-            /**
-             * Format: date-time
-             * @description When a sync or a license lookup last logged in with it. Syncs that use a list of the state from the last minutes do not log in.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            last_used_datetime: string | null;
-            /**
-             * @description The current ETag, for If-Match.
-             * @example "1"
-             */
-            etag: string;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            inserted_datetime: string;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            updated_datetime: string;
-        };
-        /** CredentialCoverage */
-        CredentialCoverage: {
-            /** @example user-1 */
-            user_id: string;
-            /** @example Ada Example */
-            display_name: string | null;
-            /** @description False if the host application deactivated the user. */
-            active: boolean;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            last_seen_datetime: string | null;
-            /** @description Whether a sync of this user has a usable credential now. */
-            covered: boolean;
-            /** @description The credential that a sync of this user would use; null if `covered` is false. */
-            credential: {
-                /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-                id: string;
-                /** @enum {string} */
-                owner: "company" | "user";
-                /** @enum {string} */
-                status: "valid" | "unverified";
-                /**
-                 * @description Why this credential was chosen. `own`: it belongs to the user. The others are company credentials, chosen because the user has none (`own_missing`), BioTrack rejected the user's own (`own_rejected`), its password cannot be decrypted (`own_unreadable`), or no user made the request (`no_user`).
-                 * @enum {string}
-                 */
-                reason: "own" | "no_user" | "own_missing" | "own_rejected" | "own_unreadable";
-            } | null;
-            /**
-             * @description The status of the user's own credential; null if there is none.
-             * @enum {string|null}
-             */
-            own_status: "unverified" | "valid" | "rejected" | "refused" | "ubi_rejected" | "privilege_missing" | null;
-            /** @description What to do about `own_status`. Text for users. */
-            own_status_detail: string | null;
-        };
-        /** CredentialCoveragePage */
-        CredentialCoveragePage: {
-            data: components["schemas"]["CredentialCoverage"][];
-            /**
-             * Format: uri
-             * @description The absolute URL of the next page, or null on the last page.
-             */
-            next_page: string | null;
-        };
-        /** CredentialPage */
-        CredentialPage: {
-            data: components["schemas"]["Credential"][];
-            /**
-             * Format: uri
-             * @description The absolute URL of the next page, or null on the last page.
-             */
-            next_page: string | null;
-        };
-        /** Health */
-        Health: {
-            /** @enum {string} */
-            status: "ok";
-        };
-        /** License */
-        License: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            id: string;
-            /** @example 220091777 */
-            license_number: string;
-            name: string | null;
-            license_type: string | null;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            issue_datetime: string | null;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            expiry_datetime: string | null;
-            /** @description Stored for the host application. */
-            active: boolean;
-            /**
-             * @description The id of a company credential. Stored for the host application.
-             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-             */
-            credential_id: string | null;
-            /** @description Stored for the host application. */
-            default_intake_location_id: string | null;
-            /** @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. */
-            sync_enabled: boolean;
-            /** @description Whether to create companies. The first such license starts the first sync once setup is complete. */
-            create_companies: boolean;
-            /** @description Stored for the host application. */
-            sync_rooms: boolean;
-            /** @description Stored for the host application. */
-            notify_on_change: boolean;
-            /** @description Stored for the host application. */
-            share_with_leaflink: boolean;
-            /** @description Whether a user archived it. Lists exclude archived licenses by default. */
-            archived: boolean;
-            /**
-             * Format: date-time
-             * @description Null if it is not archived.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            archived_datetime: string | null;
-            /**
-             * Format: date-time
-             * @description When the license was first missing from the state's list. Null while it is listed.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            missing_since_datetime: string | null;
-            problem: components["schemas"]["LicenseProblem"] | null;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            inserted_datetime: string;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            updated_datetime: string;
-        };
-        /** LicenseBulkResult */
-        LicenseBulkResult: {
-            /** @description The number of created licenses. */
-            created: number;
-            /** @description The number of rejected licenses. */
-            rejected: number;
-            /** @description One result per license, in the order of the request. */
-            data: {
-                /** @description The number as it was sent. */
-                license_number: string;
-                /**
-                 * @description The status that `POST …/licenses` would return.
-                 * @example 201
-                 */
-                status: number;
-                license: components["schemas"]["License"] | null;
-                problem: {
-                    /**
-                     * @description A stable error code.
-                     * @enum {string}
-                     */
-                    code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "leaflink_customer_taken" | "feed_rewound" | "feed_expired" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "not_one_license" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
-                    title: string;
-                    /** @description Text for users. */
-                    detail: string;
-                    /** @description A more specific reason. */
-                    reason: string | null;
-                    /** @description The id of the object that caused the error. */
-                    conflicting_id: string | null;
-                    errors: {
-                        /** @description A JSON pointer into the request body. */
-                        pointer: string;
-                        detail: string;
-                    }[];
-                } | null;
-            }[];
-        };
-        /** LicensePage */
-        LicensePage: {
-            data: components["schemas"]["License"][];
-            /**
-             * Format: uri
-             * @description The absolute URL of the next page, or null on the last page.
-             */
-            next_page: string | null;
+            etag?: string;
         };
         /**
-         * LicenseProblem
-         * @description Why a created license no longer matches the state's list, or why a listed license cannot be created.
+         * TenantInput
+         * @example {
+         *       "name": "Example Mesa Farms",
+         *       "state": "NM",
+         *       "environment": "training"
+         *     }
          */
-        LicenseProblem: {
+        TenantInput: {
             /**
-             * @description `archived`: archived here by a user. `missing`: the state no longer lists it. `deleted`: the state lists it as deleted. `other_ubi`: the state lists it under another UBI.
-             * @enum {string}
+             * @description A label. Need not be unique.
+             * @example Example Mesa Farms
              */
-            reason: "archived" | "missing" | "deleted" | "other_ubi";
-            /** @description Text for users: what happened and what to do. */
-            detail: string;
-            /**
-             * Format: date-time
-             * @description When the problem started. Null if unknown.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            since_datetime: string | null;
-        };
-        /** ListProblem */
-        ListProblem: {
-            /**
-             * @description `none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted.
-             * @enum {string}
-             */
-            reason: "none_listed" | "all_deleted";
-            /** @description Text for users: the possible causes and what to do. */
-            detail: string;
-        };
-        /** Me */
-        Me: {
-            /**
-             * @description An API key, or a user with a token of the host application.
-             * @enum {string}
-             */
-            kind: "api_key" | "user";
-            /**
-             * @description The id of the key, or the host application's user id.
-             * @example user-1
-             */
-            id: string;
-            /** @enum {string} */
-            role: "operator" | "admin" | "user";
-            /**
-             * @description Null for operators, who can access every tenant.
-             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-             */
-            tenant_id: string | null;
-            /**
-             * Format: date-time
-             * @description When the key or token expires. Null: never.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            expires_datetime: string | null;
-        };
-        /**
-         * Namesakes
-         * @description Companies that share a name, so that they look the same in LeafLink, which shows customers by name.
-         */
-        Namesakes: {
-            /**
-             * @description The shared name.
-             * @example GREEN LEAF
-             */
-            name: string;
-            /** @description At most 20 of the companies. */
-            companies: {
-                license_numbers: string[];
-                ubi: string | null;
-            }[];
-            /** @description The number of companies. */
-            count: number;
-        };
-        /** NewApiKey */
-        NewApiKey: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            id: string;
-            /** @example onboarding script */
-            description: string;
-            /**
-             * @description `operator`: access to all tenants. `admin`: access to one tenant.
-             * @enum {string}
-             */
-            role: "operator" | "admin";
-            /**
-             * @description Null for `operator`.
-             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-             */
-            tenant_id: string | null;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            inserted_datetime: string;
-            /**
-             * Format: date-time
-             * @description Null: the key works until it is deleted.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            expires_datetime: string | null;
-            /**
-             * Format: date-time
-             * @description To the minute. Null: never used.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            last_used_datetime: string | null;
-            /** @description The bearer token. Store it now: it cannot be read again. */
-            secret: string;
-        };
-        /**
-         * NextStep
-         * @description The call to make next.
-         */
-        NextStep: {
-            /**
-             * @description The setup step that the call belongs to.
-             * @example ubi
-             */
-            step: string;
-            /** @example putUbi */
-            operation_id: string;
-            /** @example PUT */
-            method: string;
-            /** @description The path of the call, relative to the base URL. */
-            path: string;
-        };
-        /** PlanItem */
-        PlanItem: {
-            /**
-             * @description What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that would share a name under the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.
-             * @enum {string}
-             */
-            action: "created" | "updated" | "moved" | "archived" | "reactivated" | "adopted" | "conflict" | "ambiguous" | "skipped" | "unchanged";
-            /**
-             * @description The kind of the change in the change feed. Null if the item is not a change.
-             * @example license.moved
-             */
-            kind: string | null;
-            /**
-             * @description A reason code; of a change, that of the change feed. New codes may be added.
-             * @example sold
-             */
-            reason: string;
-            /**
-             * @description The affected company, or the company that holds the license afterwards.
-             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-             */
-            company_id: string | null;
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            license_id: string | null;
-            license_number: string | null;
-            /** @description The changed fields before the change. Null if the object is new or the item is not a change. */
-            before: {
-                [key: string]: unknown;
-            } | null;
-            /** @description The changed fields after the change. For other items, the details of the row, the conflict or the companies. */
-            after: {
-                [key: string]: unknown;
-            } | null;
-        };
-        /** PlanPage */
-        PlanPage: {
-            data: components["schemas"]["PlanItem"][];
-            /**
-             * Format: uri
-             * @description The absolute URL of the next page, or null on the last page.
-             */
-            next_page: string | null;
-        };
-        /**
-         * Problem
-         * @description An error (RFC 9457).
-         */
-        Problem: {
-            /**
-             * @description A stable URI that identifies the problem type, documented at `/docs/problems/{code}`.
-             * @example urn:biotrack-connect:problem:not_found
-             */
-            type: string;
-            /**
-             * @description A stable code to branch on.
-             * @enum {string}
-             */
-            code: "invalid_request" | "malformed_json" | "invalid_cursor" | "unauthenticated" | "forbidden" | "not_found" | "setup_incomplete" | "credential_exists" | "license_exists" | "idempotency_in_progress" | "outcome_unknown" | "sync_in_progress" | "in_use" | "fixed_after_first_sync" | "not_synced" | "preview_stale" | "plan_stale" | "not_in_review" | "license_taken" | "conflict_closed" | "preview_required" | "confirmation_required" | "run_ended" | "leaflink_customer_taken" | "feed_rewound" | "feed_expired" | "precondition_failed" | "method_not_allowed" | "request_timeout" | "payload_too_large" | "uri_too_long" | "unsupported_media_type" | "precondition_required" | "idempotency_key_reused" | "unknown_state" | "credentials_rejected" | "login_refused" | "ubi_rejected" | "ubi_is_license_number" | "privilege_missing" | "license_not_available" | "license_type_unknown" | "invalid_dates" | "preview_unknown" | "not_one_license" | "company_unknown" | "license_number_not_used" | "credential_unknown" | "rate_limited" | "logins_held" | "internal" | "list_loading" | "upstream_unavailable" | "identity_unavailable" | "storage_unavailable" | "streams_exhausted" | "credential_unreadable";
-            /** @example Resource not found */
-            title: string;
-            status: number;
-            /**
-             * @description What is wrong with this request and what to do next. Not stable; do not parse it.
-             * @example The tenant does not exist, or the caller cannot access it.
-             */
-            detail: string;
-            /**
-             * @description Include it when you contact support.
-             * @example f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e
-             */
-            request_id: string;
-            /** @description The invalid parts of the request, at most 20. */
-            errors?: {
-                /** @description A JSON pointer into the body, `?name` for a query parameter, `header:name` for a header, or `path:name` for a path parameter. */
-                pointer: string;
-                detail: string;
-            }[];
-            next_step?: components["schemas"]["NextStep"];
-            /** @description The id of the object that caused the conflict. */
-            conflicting_id?: string;
-            /** @description A more specific reason for some codes. */
-            reason?: string | null;
-            /** @description What the change would affect. Present with `confirmation_required`. */
-            effect?: {
-                /** @description Created licenses that the new UBI does not cover. */
-                licenses: number;
-                /** @description Credentials that become unverified. */
-                credentials: number;
-                /** @description Companies that start or stop being the tenant's own. */
-                companies: number;
-            };
-        };
-        /** Schedule */
-        Schedule: {
-            /**
-             * @description `not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_detail` explains how to resume.
-             * @enum {string}
-             */
-            status: "not_started" | "running" | "paused";
-            /** @description The regular time between two checks of the state in seconds, plus or minus 10%. A check that finds something new starts a sync. */
-            interval_seconds: number;
-            /**
-             * Format: date-time
-             * @description When the next check or sync is due. Null if none is scheduled.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            next_datetime: string | null;
-            /**
-             * Format: date-time
-             * @description When the tenant was last known to be up to date with its state: the end of its last successful sync, or a later check of the state that found nothing new. Such a check has no sync run.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            last_synced_datetime: string | null;
-            /** @description Failed runs since the last success. */
-            failures: number;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            paused_datetime: string | null;
-            /**
-             * @description Why the schedule is paused.
-             * @enum {string|null}
-             */
-            reason: "credentials_rejected" | "login_refused" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "upstream_trouble" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
-            /** @description An explanation for users of how the schedule resumes. */
-            resume_detail: string | null;
-        };
-        /** Setup */
-        Setup: {
-            steps: {
-                /** @enum {string} */
-                step: "ubi" | "company_creation_preference" | "credentials" | "licenses" | "first_sync";
-                /**
-                 * @description `todo`: ready to do, or in progress. `blocked`: an earlier step or a problem must be resolved first; see `blockers`.
-                 * @enum {string}
-                 */
-                status: "done" | "blocked" | "todo";
-                /** @description What keeps the step from being done, and how to fix it. Text for users. */
-                blockers: string[];
-                /** @description Problems that do not block this step, such as open conflicts or a paused schedule. Text for users. */
-                warnings: string[];
-                /**
-                 * @description Who must act next. `admin`: an admin of the tenant. `biotrack_administrator`: the administrator of the company's BioTrack account, who grants privileges. `operator`: the operator of this service. `none`: the step is done or in progress.
-                 * @enum {string}
-                 */
-                who: "admin" | "biotrack_administrator" | "operator" | "none";
-            }[];
-            /** @description The next call to make. Null if setup is complete, if a sync is in progress, or if no API call can resolve the blocker. */
-            next_step: components["schemas"]["NextStep"] | null;
-        };
-        /** State */
-        State: {
-            /**
-             * @description The US postal code of the state.
-             * @example NM
-             */
-            code: string;
-            /** @example New Mexico */
-            name: string;
-            /**
-             * @description `left`: the state no longer uses BioTrack.
-             * @enum {string}
-             */
-            status: "active" | "left";
-            /** @description When the state stopped using BioTrack: a date or a year. Null if unknown or if it still does. */
-            left_date: string | null;
-            /**
-             * @description The protocol of the state's BioTrack API. Null if no environment is configured.
-             * @enum {string|null}
-             */
-            dialect: "api4" | "rest" | null;
-            /** @description The environments configured in this deployment. */
-            environments: ("production" | "training")[];
-            /** @description The known license types of the state. Licenses can have other types; their code is then returned unchanged. */
-            license_types: {
-                code: string;
-                name: string;
-            }[];
-        };
-        /** StateList */
-        StateList: {
-            data: components["schemas"]["State"][];
-        };
-        /** StrategyAdvice */
-        StrategyAdvice: {
-            /** @enum {string} */
-            strategy: "one_per_license" | "one_per_vendor";
-            /** @description The number of companies. */
-            companies: number;
-            /** @description Companies with several licenses. Each license is a separate customer in LeafLink. */
-            companies_with_several_licenses: number;
-            /** @description Companies that share their name with another one. */
-            companies_sharing_a_name: number;
-            /** @description The groups of companies that share a name, largest first. At most 50. */
-            namesakes: components["schemas"]["Namesakes"][];
-        };
-        /**
-         * SyncCounts
-         * @description Numbers of companies, except where noted. Null until the run has planned its changes.
-         */
-        SyncCounts: {
-            created: number;
-            updated: number;
-            /** @description Companies whose own fields stay the same, even if their licenses change. Without adopted companies. */
-            unchanged: number;
-            archived: number;
-            reactivated: number;
-            /** @description Manual companies that became the vendor company of a UBI. */
-            adopted: number;
-            /** @description Licenses that are new to the tenant. */
-            licenses_created: number;
-            /** @description Licenses that the state lists with other details, without those that became active or inactive. */
-            licenses_updated: number;
-            /** @description Licenses that became inactive: no longer listed, deleted by the state, or excluded laboratories. */
-            licenses_deactivated: number;
-            /** @description Licenses that became active, also when they are first listed. */
-            licenses_reactivated: number;
-            /** @description Licenses that moved from one company to another. */
-            moved: number;
-            /** @description Vendors that several companies claim, until a user decides. */
-            conflicts: number;
-        };
-        /**
-         * SyncRows
-         * @description Rows of the state's list: fetched = used + filtered + duplicate + skipped. Null until the list has been read.
-         */
-        SyncRows: {
-            fetched: number;
-            used: number;
-            /** @description Licenses that were inactive when first listed, and laboratories if laboratories are excluded. */
-            filtered: number;
-            duplicate: number;
-            /** @description Rows without a readable license number, and rows of new licenses whose UBI or deleted flag cannot be read. */
-            skipped: number;
-        };
-        /** SyncRun */
-        SyncRun: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            id: string;
-            /**
-             * @description `queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses or companies; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it.
-             * @enum {string}
-             */
-            status: "queued" | "running" | "succeeded" | "succeeded_with_warnings" | "needs_review" | "failed" | "canceled" | "superseded";
-            /**
-             * @description Why the run failed, or why it will be retried or reviewed.
-             * @enum {string|null}
-             */
-            reason: "credentials_rejected" | "login_refused" | "ubi_rejected" | "privilege_missing" | "upstream_timeout" | "upstream_unreachable" | "upstream_invalid_response" | "upstream_rejected" | "upstream_session_lost" | "upstream_throttled" | "upstream_trouble" | "list_empty" | "credentials_missing" | "credential_unreadable" | "unknown_state" | "list_shrunk" | "superseded" | "storage_unavailable" | "interrupted" | "internal" | null;
-            /** @description An explanation for users: what the reason means and what to do. */
-            reason_detail: string | null;
-            /** @description BioTrack's own text about the failure, at most 300 characters, without the login that was sent. Only for operators; null for all other callers. */
-            operator_detail: string | null;
-            /**
-             * @description What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one.
-             * @enum {string}
-             */
-            trigger: "request" | "setup_completed" | "schedule" | "superseded";
-            /**
-             * @description `full` applies changes, `preview` only plans them.
-             * @enum {string}
-             */
-            mode: "full" | "preview";
-            /**
-             * @description `auto`: reads the state's list from BioTrack only if the mirrored list is older than this deployment's limit. `force`: always reads it.
-             * @enum {string}
-             */
-            refresh: "auto" | "force";
-            /** @enum {string} */
-            strategy: "one_per_license" | "one_per_vendor";
-            counts: components["schemas"]["SyncCounts"] | null;
-            rows: components["schemas"]["SyncRows"] | null;
-            /** @description Information for users about a run that did not fail. At most 100. */
-            warnings: {
-                /**
-                 * @description `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used.
-                 * @enum {string}
-                 */
-                code: "ubi_turned_blank" | "open_conflicts" | "plan_dismissed" | "company_represents_another_vendor" | "companies_share_a_name" | "row_partly_read" | "list_not_read" | "missing_kept" | "list_dismissed";
-                /** @description The license that the warning is about, if any. */
-                license_number: string | null;
-                /**
-                 * @description For `row_partly_read`: the field that cannot be read. Otherwise null.
-                 * @enum {string|null}
-                 */
-                field: "ubi" | "name" | "license_type" | "producer" | "processor" | "retail" | "medical" | "transporter" | "address" | "deleted" | "transaction_id" | "transaction_id_original" | null;
-                /**
-                 * @description For `list_not_read`: BioTrack's name of the list. Otherwise null.
-                 * @enum {string|null}
-                 */
-                action: "sync_qa_lab" | "sync_third_party_transporter" | null;
-                /** @description An explanation for users. */
-                detail: string;
-            }[];
-            /** @description Skipped rows of the state's list, with reasons. At most 100. */
-            skips: {
-                /** @enum {string} */
-                reason: "not_an_object" | "blank_license_number" | "invalid_text" | "invalid_value";
-                /** @description Null if the row has no readable value. */
-                license_number: string | null;
-                /** @description Null if the row has no readable value. */
-                ubi: string | null;
-                /** @description Null if the row has no readable value. */
-                name: string | null;
-            }[];
-            progress: {
-                /** @enum {string} */
-                step: "queued" | "fetching" | "planning" | "applying" | "done";
-                /** @description The number of completed steps. */
-                done: number;
-                /** @description The number of all steps. */
-                total: number;
-            };
-            /** @description The version of the state's list that the run used. */
-            directory_version: number | null;
-            /** @description The credential that the run uses. Null until one is chosen. */
-            credential: {
-                /**
-                 * @description The credential may have been deleted since.
-                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                 */
-                id: string;
-                /** @enum {string} */
-                owner: "company" | "user";
-                /**
-                 * @description Why this credential was chosen. `own`: it belongs to the user who started the run. Otherwise it is a company credential, because no user started the run (`no_user`), or because the user's own credential is missing (`own_missing`), was rejected by BioTrack (`own_rejected`), or cannot be decrypted (`own_unreadable`).
-                 * @enum {string}
-                 */
-                reason: "own" | "no_user" | "own_missing" | "own_rejected" | "own_unreadable";
-            } | null;
-            /** @description For a preview of a strategy switch: whether laboratories become companies. Otherwise null. */
-            include_labs: boolean | null;
-            /**
-             * Format: date-time
-             * @description For a preview of a strategy switch: when it was applied.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            applied_datetime: string | null;
-            /** @description The number of attempts so far. */
-            attempt: number;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            requested_datetime: string;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            started_datetime: string | null;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            finished_datetime: string | null;
-            /**
-             * Format: date-time
-             * @description When the run is retried automatically.
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            retry_datetime: string | null;
-        };
-        /** SyncRunPage */
-        SyncRunPage: {
-            data: components["schemas"]["SyncRun"][];
-            /**
-             * Format: uri
-             * @description The absolute URL of the next page, or null on the last page.
-             */
-            next_page: string | null;
-        };
-        /** Tenant */
-        Tenant: {
-            /** @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
-            id: string;
-            /** @example Example Mesa Farms */
             name: string;
             /**
              * @description A state code from `GET /v1/states`.
@@ -2354,20 +2967,10 @@ export interface components {
              */
             state: string;
             /**
-             * @description Whether the tenant uses the state's live data or its training data.
+             * @description Whether to use the state's live data or its training data. Cannot change after the first sync.
              * @enum {string}
              */
             environment: "production" | "training";
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            inserted_datetime: string;
-            /**
-             * Format: date-time
-             * @example 2026-11-24T08:15:30.000Z
-             */
-            updated_datetime: string;
         };
         /** TenantPage */
         TenantPage: {
@@ -2385,11 +2988,13 @@ export interface components {
              * @example 422000931
              */
             ubi: string;
+            /** @description `unverified`: no login with this UBI yet. `verified`: BioTrack accepted a login with it. `rejected`: BioTrack does not recognize it. Known values: `unverified`, `verified`, `rejected`. Others may be added. */
+            status: string;
             /**
-             * @description `unverified`: no login with this UBI yet. `verified`: BioTrack accepted a login with it. `rejected`: BioTrack does not recognize it.
-             * @enum {string}
+             * @description The version of the resource, for `If-Match`.
+             * @example "3"
              */
-            status: "unverified" | "verified" | "rejected";
+            etag: string;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -2400,6 +3005,45 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             updated_datetime: string;
+        };
+        /**
+         * UbiChangeEffect
+         * @description What the change would affect. Present with `confirmation_required`.
+         */
+        UbiChangeEffect: {
+            /**
+             * Format: int32
+             * @description Created licenses that the new UBI does not cover.
+             */
+            licenses: number;
+            /**
+             * Format: int32
+             * @description Credentials that become unverified.
+             */
+            credentials: number;
+            /**
+             * Format: int32
+             * @description Companies that start or stop being the tenant's own.
+             */
+            companies: number;
+        };
+        /**
+         * UbiInput
+         * @example {
+         *       "ubi": "422000931"
+         *     }
+         */
+        UbiInput: {
+            /**
+             * @description The company's Unified Business Identifier (UBI), issued by the state. Stored as entered. Leading zeros are significant. Leading, trailing and repeated spaces are ignored when UBIs are compared.
+             * @example 422000931
+             */
+            ubi: string;
+            /**
+             * @description Required to change the UBI once licenses exist, because another UBI means another business.
+             * @enum {string}
+             */
+            confirm?: "change_ubi";
         };
         /** User */
         User: {
@@ -2415,6 +3059,11 @@ export interface components {
              */
             last_seen_datetime: string | null;
             /**
+             * @description The version of the resource, for `If-Match`.
+             * @example "3"
+             */
+            etag: string;
+            /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
              */
@@ -2425,13 +3074,43 @@ export interface components {
              */
             updated_datetime: string;
         };
+        /**
+         * UserInput
+         * @example {
+         *       "display_name": "Ada Example",
+         *       "active": true
+         *     }
+         */
+        UserInput: {
+            /**
+             * @description A label. Need not be unique.
+             * @example Ada Example
+             */
+            display_name?: string | null;
+            /**
+             * @description `false` revokes access and deletes the user's own credentials.
+             * @example true
+             */
+            active: boolean;
+        };
+        /** VendorCandidate */
+        VendorCandidate: {
+            license_number: string;
+            /** @description The state's number for the creation of the license. The oldest license has the lowest number. */
+            transaction_id_original: string | null;
+            /**
+             * Format: uuid
+             * @description The own company of the license.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            company_id: string | null;
+            /** @description Why the own company of the license is or is not the vendor company. `newer`: the license is newer than that of the chosen company. `joined_later`: the license is older, but joined the vendor after the choice. `represents_another_ubi`: the company already represents another vendor. `manual_company_wins`: a manual company was adopted. `no_own_company`: the license never had a company of its own. Known values: `chosen`, `represents_another_ubi`, `newer`, `joined_later`, `manual_company_wins`, `no_own_company`. Others may be added. */
+            verdict: string;
+        };
         /** Verification */
         Verification: {
-            /**
-             * @description `unavailable`: BioTrack neither accepted nor rejected the login. All other values are the status.
-             * @enum {string}
-             */
-            result: "valid" | "rejected" | "refused" | "ubi_rejected" | "privilege_missing" | "unavailable";
+            /** @description `unavailable`: BioTrack neither accepted nor rejected the login. All other values are the status. Known values: `valid`, `rejected`, `refused`, `ubi_rejected`, `privilege_missing`, `unavailable`. Others may be added. */
+            result: string;
             /** @description True if the login was not sent, because BioTrack rejected the same login before. */
             remembered: boolean;
             /**
@@ -2442,6 +3121,16 @@ export interface components {
             /** @description What the result means and what to do. Text for users. */
             detail: string;
             credential: components["schemas"]["Credential"];
+        };
+        /**
+         * VerificationInput
+         * @example {
+         *       "force": true
+         *     }
+         */
+        VerificationInput: {
+            /** @description Send the login to BioTrack even if the credential is `rejected` or `refused`. Only for users: API keys get the remembered result. Defaults to `false`. */
+            force?: boolean;
         };
     };
     responses: never;
@@ -2469,7 +3158,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "status": "ok"
+                     *       "status": "text"
                      *     }
                      */
                     "application/json": components["schemas"]["Health"];
@@ -2551,7 +3240,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "status": "ok"
+                     *       "status": "text"
                      *     }
                      */
                     "application/json": components["schemas"]["Health"];
@@ -2640,7 +3329,13 @@ export interface operations {
     listStates: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2649,6 +3344,8 @@ export interface operations {
             /** @description All states. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2658,11 +3355,11 @@ export interface operations {
                      *         {
                      *           "code": "NM",
                      *           "name": "New Mexico",
-                     *           "status": "active",
+                     *           "status": "text",
                      *           "left_date": null,
                      *           "dialect": null,
                      *           "environments": [
-                     *             "production"
+                     *             "text"
                      *           ],
                      *           "license_types": [
                      *             {
@@ -2676,6 +3373,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["StateList"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -2826,7 +3532,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -2839,7 +3545,7 @@ export interface operations {
             /** @description A page of API keys, oldest first. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -2850,7 +3556,7 @@ export interface operations {
                      *         {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "description": "onboarding script",
-                     *           "role": "operator",
+                     *           "role": "text",
                      *           "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *           "expires_datetime": "2026-11-24T08:15:30.000Z",
@@ -2863,10 +3569,10 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKeyPage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -3032,29 +3738,7 @@ export interface operations {
                  *       "role": "operator"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description What the key is for.
-                     * @example onboarding script
-                     */
-                    description: string;
-                    /**
-                     * @description `operator`: access to all tenants. `admin`: access to one tenant.
-                     * @enum {string}
-                     */
-                    role: "operator" | "admin";
-                    /**
-                     * @description Required for `admin`; not allowed for `operator`.
-                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                     */
-                    tenant_id?: string;
-                    /**
-                     * Format: date-time
-                     * @description When the key stops working. Without it, the key works until it is deleted.
-                     * @example 2026-11-24T08:15:30.000Z
-                     */
-                    expires_datetime?: string;
-                };
+                "application/json": components["schemas"]["ApiKeyInput"];
             };
         };
         responses: {
@@ -3068,7 +3752,7 @@ export interface operations {
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "description": "onboarding script",
-                     *       "role": "operator",
+                     *       "role": "text",
                      *       "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "expires_datetime": "2026-11-24T08:15:30.000Z",
@@ -3076,7 +3760,7 @@ export interface operations {
                      *       "secret": "text"
                      *     }
                      */
-                    "application/json": components["schemas"]["NewApiKey"];
+                    "application/json": components["schemas"]["ApiKeyWithSecret"];
                 };
             };
             /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
@@ -3320,19 +4004,7 @@ export interface operations {
                  *       "overlap_seconds": 3600
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description How long the present key keeps working. Defaults to one day.
-                     * @default 86400
-                     */
-                    overlap_seconds?: number;
-                    /**
-                     * Format: date-time
-                     * @description When the key stops working. Without it, the key works until it is deleted.
-                     * @example 2026-11-24T08:15:30.000Z
-                     */
-                    expires_datetime?: string;
-                };
+                "application/json": components["schemas"]["ApiKeyRotationInput"];
             };
         };
         responses: {
@@ -3346,7 +4018,7 @@ export interface operations {
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "description": "onboarding script",
-                     *       "role": "operator",
+                     *       "role": "text",
                      *       "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "expires_datetime": "2026-11-24T08:15:30.000Z",
@@ -3354,7 +4026,7 @@ export interface operations {
                      *       "secret": "text"
                      *     }
                      */
-                    "application/json": components["schemas"]["NewApiKey"];
+                    "application/json": components["schemas"]["ApiKeyWithSecret"];
                 };
             };
             /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
@@ -3594,7 +4266,13 @@ export interface operations {
     getMe: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3603,20 +4281,31 @@ export interface operations {
             /** @description The caller. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "kind": "api_key",
+                     *       "kind": "text",
                      *       "id": "user-1",
-                     *       "role": "operator",
+                     *       "role": "text",
                      *       "tenant_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "expires_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Me"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -3985,7 +4674,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -3998,7 +4687,7 @@ export interface operations {
             /** @description A page of tenants, ordered by id. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -4010,7 +4699,8 @@ export interface operations {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "name": "Example Mesa Farms",
                      *           "state": "NM",
-                     *           "environment": "production",
+                     *           "environment": "text",
+                     *           "etag": "\"3\"",
                      *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *           "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
@@ -4021,10 +4711,10 @@ export interface operations {
                     "application/json": components["schemas"]["TenantPage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -4172,7 +4862,13 @@ export interface operations {
     getTenant: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -4187,7 +4883,7 @@ export interface operations {
             /** @description The tenant. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -4197,13 +4893,23 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "name": "Example Mesa Farms",
                      *       "state": "NM",
-                     *       "environment": "production",
+                     *       "environment": "text",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Tenant"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -4368,7 +5074,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -4396,30 +5102,14 @@ export interface operations {
                  *       "environment": "training"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description A label. Need not be unique.
-                     * @example Example Mesa Farms
-                     */
-                    name: string;
-                    /**
-                     * @description A state code from `GET /v1/states`.
-                     * @example NM
-                     */
-                    state: string;
-                    /**
-                     * @description Whether to use the state's live data or its training data. Cannot change after the first sync.
-                     * @enum {string}
-                     */
-                    environment: "production" | "training";
-                };
+                "application/json": components["schemas"]["TenantInput"];
             };
         };
         responses: {
             /** @description Updated. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -4429,7 +5119,8 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "name": "Example Mesa Farms",
                      *       "state": "NM",
-                     *       "environment": "production",
+                     *       "environment": "text",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -4440,7 +5131,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -4450,7 +5141,8 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "name": "Example Mesa Farms",
                      *       "state": "NM",
-                     *       "environment": "production",
+                     *       "environment": "text",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -4716,7 +5408,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -4995,7 +5687,13 @@ export interface operations {
     getSetup: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -5010,6 +5708,8 @@ export interface operations {
             /** @description The current checklist. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5017,15 +5717,15 @@ export interface operations {
                      * @example {
                      *       "steps": [
                      *         {
-                     *           "step": "ubi",
-                     *           "status": "done",
+                     *           "step": "text",
+                     *           "status": "text",
                      *           "blockers": [
                      *             "text"
                      *           ],
                      *           "warnings": [
                      *             "text"
                      *           ],
-                     *           "who": "admin"
+                     *           "who": "text"
                      *         }
                      *       ],
                      *       "next_step": {
@@ -5038,6 +5738,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["Setup"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -5200,7 +5909,13 @@ export interface operations {
     getConfiguration: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -5215,7 +5930,7 @@ export interface operations {
             /** @description The configuration. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5258,8 +5973,17 @@ export interface operations {
                      *       ]
                      *     }
                      */
-                    "application/json": components["schemas"]["Configuration"];
+                    "application/json": components["schemas"]["TenantConfiguration"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -5427,10 +6151,15 @@ export interface operations {
                  * @example true
                  */
                 dry_run?: boolean;
+                /**
+                 * @description Required to change the UBI of a tenant that has licenses.
+                 * @example change_ubi
+                 */
+                confirm?: "change_ubi";
             };
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -5484,127 +6213,14 @@ export interface operations {
                  *       ]
                  *     }
                  */
-                "application/json": {
-                    tenant?: {
-                        /** @example Example Mesa Farms */
-                        name: string;
-                        /** @example NM */
-                        state: string;
-                        /**
-                         * @example training
-                         * @enum {string}
-                         */
-                        environment: "production" | "training";
-                    };
-                    /**
-                     * @description Null leaves it unchanged.
-                     * @example 422000931
-                     */
-                    ubi?: string | null;
-                    company_creation_preference?: {
-                        /**
-                         * @example one_per_license
-                         * @enum {string}
-                         */
-                        strategy: "one_per_license" | "one_per_vendor";
-                        /**
-                         * @description Defaults to `false`.
-                         * @example false
-                         */
-                        include_labs?: boolean;
-                    } | null;
-                    /** @description The company credentials, without passwords. */
-                    credentials?: {
-                        /** @example State login of the office */
-                        description: string;
-                        /** @example user@example.com */
-                        username: string;
-                        /**
-                         * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
-                         * @example MMTC-2017-0001
-                         */
-                        license_number?: string | null;
-                    }[];
-                    /** @description All licenses of the tenant. Licenses that the tenant created earlier and that are missing here are archived. */
-                    licenses?: {
-                        /**
-                         * @description Null leaves it unchanged.
-                         * @example Example Mesa Farms
-                         */
-                        name?: string | null;
-                        /**
-                         * @description Null leaves it unchanged.
-                         * @example Retailer
-                         */
-                        license_type?: string | null;
-                        /**
-                         * Format: date-time
-                         * @example 2025-01-31T00:00:00Z
-                         */
-                        issue_datetime?: string | null;
-                        /**
-                         * Format: date-time
-                         * @description Must be after `issue_datetime`.
-                         * @example 2027-01-31T00:00:00Z
-                         */
-                        expiry_datetime?: string | null;
-                        /**
-                         * @description Stored for the host application.
-                         * @example true
-                         */
-                        active?: boolean;
-                        /**
-                         * @description Stored for the host application.
-                         * @example room-7
-                         */
-                        default_intake_location_id?: string | null;
-                        /**
-                         * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`.
-                         * @example true
-                         */
-                        sync_enabled?: boolean;
-                        /**
-                         * @description Whether to create companies. The first such license starts the first sync once setup is complete.
-                         * @example true
-                         */
-                        create_companies?: boolean;
-                        /**
-                         * @description Stored for the host application.
-                         * @example true
-                         */
-                        sync_rooms?: boolean;
-                        /**
-                         * @description Stored for the host application.
-                         * @example true
-                         */
-                        notify_on_change?: boolean;
-                        /**
-                         * @description Stored for the host application.
-                         * @example true
-                         */
-                        share_with_leaflink?: boolean;
-                        /** @example 220091777 */
-                        license_number: string;
-                        /**
-                         * @description The username of the company credential that the license uses.
-                         * @example user@example.com
-                         */
-                        credential?: string | null;
-                    }[];
-                    /**
-                     * @description Required to change the UBI of a tenant that has licenses.
-                     * @example change_ubi
-                     * @enum {string}
-                     */
-                    confirm?: "change_ubi";
-                };
+                "application/json": components["schemas"]["TenantConfiguration"];
             };
         };
         responses: {
             /** @description Each difference, and the resulting configuration. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5617,7 +6233,7 @@ export interface operations {
                      *       "differences": [
                      *         {
                      *           "path": "/licenses/220091777/sync_enabled",
-                     *           "action": "set",
+                     *           "action": "text",
                      *           "before": null,
                      *           "after": null,
                      *           "applied": true,
@@ -5659,7 +6275,8 @@ export interface operations {
                      *             "share_with_leaflink": false
                      *           }
                      *         ]
-                     *       }
+                     *       },
+                     *       "etag": "\"3\""
                      *     }
                      */
                     "application/json": components["schemas"]["ConfigurationResult"];
@@ -5940,7 +6557,13 @@ export interface operations {
     getUbi: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -5955,7 +6578,7 @@ export interface operations {
             /** @description The UBI. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -5963,13 +6586,23 @@ export interface operations {
                     /**
                      * @example {
                      *       "ubi": "422000931",
-                     *       "status": "unverified",
+                     *       "status": "text",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Ubi"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -6134,7 +6767,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -6160,25 +6793,14 @@ export interface operations {
                  *       "ubi": "422000931"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description The company's Unified Business Identifier (UBI), issued by the state. Stored as entered. Leading zeros are significant. Leading, trailing and repeated spaces are ignored when UBIs are compared.
-                     * @example 422000931
-                     */
-                    ubi: string;
-                    /**
-                     * @description Required to change the UBI once licenses exist, because another UBI means another business.
-                     * @enum {string}
-                     */
-                    confirm?: "change_ubi";
-                };
+                "application/json": components["schemas"]["UbiInput"];
             };
         };
         responses: {
             /** @description Updated. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -6186,7 +6808,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "ubi": "422000931",
-                     *       "status": "unverified",
+                     *       "status": "text",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -6197,7 +6820,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -6205,7 +6828,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "ubi": "422000931",
-                     *       "status": "unverified",
+                     *       "status": "text",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -6488,7 +7112,13 @@ export interface operations {
     getCompanyCreationPreference: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -6503,21 +7133,31 @@ export interface operations {
             /** @description The preference. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "strategy": "one_per_license",
+                     *       "strategy": "text",
                      *       "include_labs": true,
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["CompanyCreationPreference"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -6682,7 +7322,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -6708,35 +7348,23 @@ export interface operations {
                  *       "strategy": "one_per_license"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description `one_per_license`: creates one company per license (recommended with LeafLink). `one_per_vendor`: creates one company per vendor, with all licenses of its UBI. There is no default.
-                     * @enum {string}
-                     */
-                    strategy: "one_per_license" | "one_per_vendor";
-                    /** @description Whether laboratories become companies. Defaults to the preview's value, or to `false` without `preview_id`. */
-                    include_labs?: boolean;
-                    /**
-                     * @description The id of a preview of this preference, which is then applied. Required after the first sync for changes that move licenses or archive companies.
-                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                     */
-                    preview_id?: string;
-                };
+                "application/json": components["schemas"]["CompanyCreationPreferenceInput"];
             };
         };
         responses: {
             /** @description The updated preference. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "strategy": "one_per_license",
+                     *       "strategy": "text",
                      *       "include_labs": true,
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -6747,15 +7375,16 @@ export interface operations {
             /** @description The created preference. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "strategy": "one_per_license",
+                     *       "strategy": "text",
                      *       "include_labs": true,
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -7038,7 +7667,13 @@ export interface operations {
     getUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The tenant.
@@ -7058,7 +7693,7 @@ export interface operations {
             /** @description The user. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -7069,12 +7704,22 @@ export interface operations {
                      *       "display_name": "Ada Example",
                      *       "active": true,
                      *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -7239,7 +7884,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -7271,25 +7916,14 @@ export interface operations {
                  *       "active": true
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description A label. Need not be unique.
-                     * @example Ada Example
-                     */
-                    display_name?: string | null;
-                    /**
-                     * @description `false` revokes access and deletes the user's own credentials.
-                     * @example true
-                     */
-                    active: boolean;
-                };
+                "application/json": components["schemas"]["UserInput"];
             };
         };
         responses: {
             /** @description Updated. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -7300,6 +7934,7 @@ export interface operations {
                      *       "display_name": "Ada Example",
                      *       "active": true,
                      *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -7310,7 +7945,7 @@ export interface operations {
             /** @description Registered. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -7321,6 +7956,7 @@ export interface operations {
                      *       "display_name": "Ada Example",
                      *       "active": true,
                      *       "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -7586,7 +8222,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -7893,15 +8529,7 @@ export interface operations {
                  *       "strategy": "one_per_vendor"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description How vendors become companies.
-                     * @enum {string}
-                     */
-                    strategy: "one_per_license" | "one_per_vendor";
-                    /** @description Whether laboratories become companies. Defaults to the current value. */
-                    include_labs?: boolean;
-                };
+                "application/json": components["schemas"]["SwitchPreviewInput"];
             };
         };
         responses: {
@@ -7914,14 +8542,14 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "status": "queued",
+                     *       "status": "text",
                      *       "reason": null,
                      *       "reason_detail": null,
                      *       "operator_detail": null,
-                     *       "trigger": "request",
-                     *       "mode": "full",
-                     *       "refresh": "auto",
-                     *       "strategy": "one_per_license",
+                     *       "trigger": "text",
+                     *       "mode": "text",
+                     *       "refresh": "text",
+                     *       "strategy": "text",
                      *       "counts": {
                      *         "created": 0,
                      *         "updated": 0,
@@ -7945,7 +8573,7 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "ubi_turned_blank",
+                     *           "code": "text",
                      *           "license_number": null,
                      *           "field": null,
                      *           "action": null,
@@ -7954,22 +8582,22 @@ export interface operations {
                      *       ],
                      *       "skips": [
                      *         {
-                     *           "reason": "not_an_object",
+                     *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
                      *           "name": null
                      *         }
                      *       ],
                      *       "progress": {
-                     *         "step": "queued",
+                     *         "step": "text",
                      *         "done": 0,
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
                      *       "credential": {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *         "owner": "company",
-                     *         "reason": "own"
+                     *         "owner": "text",
+                     *         "reason": "text"
                      *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
@@ -8220,7 +8848,13 @@ export interface operations {
     getCompanyCreationPreferenceAdvice: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -8235,6 +8869,8 @@ export interface operations {
             /** @description The comparison. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8248,7 +8884,7 @@ export interface operations {
                      *       "include_labs": true,
                      *       "strategies": [
                      *         {
-                     *           "strategy": "one_per_license",
+                     *           "strategy": "text",
                      *           "companies": 0,
                      *           "companies_with_several_licenses": 0,
                      *           "companies_sharing_a_name": 0,
@@ -8273,6 +8909,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["CompanyCreationPreferenceAdvice"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -8480,7 +9125,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -8499,7 +9144,7 @@ export interface operations {
             /** @description A page of credentials, oldest first. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -8512,14 +9157,14 @@ export interface operations {
                      *           "description": "text",
                      *           "username": "user@example.com",
                      *           "license_number": null,
-                     *           "owner": "company",
+                     *           "owner": "text",
                      *           "owner_user_id": "user-1",
                      *           "ubi": "422000931",
-                     *           "status": "unverified",
+                     *           "status": "text",
                      *           "status_detail": null,
                      *           "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *           "last_used_datetime": "2026-11-24T08:15:30.000Z",
-                     *           "etag": "\"1\"",
+                     *           "etag": "\"3\"",
                      *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *           "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
@@ -8530,10 +9175,10 @@ export interface operations {
                     "application/json": components["schemas"]["CredentialPage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -8726,50 +9371,17 @@ export interface operations {
                  *       "owner": "company"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description A label. Unique among the credentials of the owner.
-                     * @example Office login
-                     */
-                    description: string;
-                    /**
-                     * @description The BioTrack username. Sent as it is; unique among the credentials of the owner in any case and with or without surrounding spaces.
-                     * @example user@example.com
-                     */
-                    username: string;
-                    /**
-                     * @description The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.
-                     * @example correct horse battery staple
-                     */
-                    password: string;
-                    /**
-                     * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
-                     * @example MMTC-2017-0001
-                     */
-                    license_number?: string | null;
-                    /**
-                     * @description `company`: used for syncs of all users, the schedule and API keys. `user`: used only for syncs of the calling user; not available to API keys.
-                     * @example company
-                     * @enum {string}
-                     */
-                    owner: "company" | "user";
-                    /**
-                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save without a login, as `unverified`. A login that BioTrack rejected is not sent again for 24 hours: until then, `required` and `attempt` return `credentials_rejected` or `login_refused` immediately, and `skip` saves the login with the status `rejected` or `refused`, so that it is not used. After three rejected logins of one BioTrack user, other passwords are held back for a minute, then longer: the call returns 429 `logins_held`.
-                     * @example required
-                     * @enum {string}
-                     */
-                    verify?: "required" | "attempt" | "skip";
-                };
+                "application/json": components["schemas"]["CredentialInput"];
             };
         };
         responses: {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
-                    etag?: string;
                     /** @description The path of the new resource. */
                     location?: string;
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8779,14 +9391,14 @@ export interface operations {
                      *       "description": "text",
                      *       "username": "user@example.com",
                      *       "license_number": null,
-                     *       "owner": "company",
+                     *       "owner": "text",
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
-                     *       "status": "unverified",
+                     *       "status": "text",
                      *       "status_detail": null,
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "etag": "\"1\"",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -9031,7 +9643,13 @@ export interface operations {
     getCredential: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -9051,7 +9669,7 @@ export interface operations {
             /** @description The credential. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -9062,20 +9680,29 @@ export interface operations {
                      *       "description": "text",
                      *       "username": "user@example.com",
                      *       "license_number": null,
-                     *       "owner": "company",
+                     *       "owner": "text",
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
-                     *       "status": "unverified",
+                     *       "status": "text",
                      *       "status_detail": null,
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "etag": "\"1\"",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Credential"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -9240,7 +9867,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -9526,7 +10153,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -9552,41 +10179,14 @@ export interface operations {
                  *       "description": "Office login"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description A label. Unique among the credentials of the owner.
-                     * @example Office login
-                     */
-                    description?: string;
-                    /**
-                     * @description The BioTrack username. Sent as it is; unique among the credentials of the owner in any case and with or without surrounding spaces.
-                     * @example user@example.com
-                     */
-                    username?: string;
-                    /**
-                     * @description The BioTrack password. Leading and trailing spaces are significant. Stored encrypted and never returned.
-                     * @example correct horse battery staple
-                     */
-                    password?: string;
-                    /**
-                     * @description A license number of the UBI, which BioTrack requires at login in some states (Florida). Only allowed if the tenant's state uses the BioTrack REST API.
-                     * @example MMTC-2017-0001
-                     */
-                    license_number?: string | null;
-                    /**
-                     * @description When to log in to BioTrack before saving. `required` (default): save only after a successful login. `attempt`: the same, but save as `unverified` if BioTrack is unavailable. `skip`: save without a login, as `unverified`. A login that BioTrack rejected is not sent again for 24 hours: until then, `required` and `attempt` return `credentials_rejected` or `login_refused` immediately, and `skip` saves the login with the status `rejected` or `refused`, so that it is not used. After three rejected logins of one BioTrack user, other passwords are held back for a minute, then longer: the call returns 429 `logins_held`.
-                     * @example required
-                     * @enum {string}
-                     */
-                    verify?: "required" | "attempt" | "skip";
-                };
+                "application/json": components["schemas"]["CredentialPatch"];
             };
         };
         responses: {
             /** @description Updated. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -9597,14 +10197,14 @@ export interface operations {
                      *       "description": "text",
                      *       "username": "user@example.com",
                      *       "license_number": null,
-                     *       "owner": "company",
+                     *       "owner": "text",
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
-                     *       "status": "unverified",
+                     *       "status": "text",
                      *       "status_detail": null,
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "etag": "\"1\"",
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -9915,10 +10515,7 @@ export interface operations {
                  *       "force": true
                  *     }
                  */
-                "application/json": {
-                    /** @description Send the login to BioTrack even if the credential is `rejected` or `refused`. Only for users: API keys get the remembered result. Defaults to `false`. */
-                    force?: boolean;
-                };
+                "application/json": components["schemas"]["VerificationInput"];
             };
         };
         responses: {
@@ -9930,7 +10527,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "result": "valid",
+                     *       "result": "text",
                      *       "remembered": true,
                      *       "missing_privilege": "sync_vendor",
                      *       "detail": "text",
@@ -9939,14 +10536,14 @@ export interface operations {
                      *         "description": "text",
                      *         "username": "user@example.com",
                      *         "license_number": null,
-                     *         "owner": "company",
+                     *         "owner": "text",
                      *         "owner_user_id": "user-1",
                      *         "ubi": "422000931",
-                     *         "status": "unverified",
+                     *         "status": "text",
                      *         "status_detail": null,
                      *         "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *         "last_used_datetime": "2026-11-24T08:15:30.000Z",
-                     *         "etag": "\"1\"",
+                     *         "etag": "\"3\"",
                      *         "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *         "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *       }
@@ -10199,7 +10796,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -10218,7 +10815,7 @@ export interface operations {
             /** @description A page, ordered by user id. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -10234,9 +10831,9 @@ export interface operations {
                      *           "covered": true,
                      *           "credential": {
                      *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *             "owner": "company",
-                     *             "status": "valid",
-                     *             "reason": "own"
+                     *             "owner": "text",
+                     *             "status": "text",
+                     *             "reason": "text"
                      *           },
                      *           "own_status": null,
                      *           "own_status_detail": null
@@ -10248,10 +10845,10 @@ export interface operations {
                     "application/json": components["schemas"]["CredentialCoveragePage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -10418,7 +11015,13 @@ export interface operations {
     listAvailableLicenses: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -10433,6 +11036,8 @@ export interface operations {
             /** @description All available licenses. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10445,7 +11050,7 @@ export interface operations {
                      *           "license_type": null,
                      *           "license_type_raw": null,
                      *           "activities": [
-                     *             "producer"
+                     *             "text"
                      *           ],
                      *           "address": {
                      *             "line1": "14 Example Rd",
@@ -10455,10 +11060,10 @@ export interface operations {
                      *             "zip": null
                      *           },
                      *           "ubi": null,
-                     *           "state": "available",
+                     *           "state": "text",
                      *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "problem": {
-                     *             "reason": "archived",
+                     *             "reason": "text",
                      *             "detail": "text",
                      *             "since_datetime": "2026-11-24T08:15:30.000Z"
                      *           },
@@ -10469,7 +11074,7 @@ export interface operations {
                      *       "list": {
                      *         "age_seconds": 42,
                      *         "problem": {
-                     *           "reason": "none_listed",
+                     *           "reason": "text",
                      *           "detail": "text"
                      *         }
                      *       },
@@ -10478,6 +11083,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["AvailableLicenseList"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -10690,7 +11304,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -10709,7 +11323,7 @@ export interface operations {
             /** @description A page of licenses. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -10736,10 +11350,11 @@ export interface operations {
                      *           "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *           "problem": {
-                     *             "reason": "archived",
+                     *             "reason": "text",
                      *             "detail": "text",
                      *             "since_datetime": "2026-11-24T08:15:30.000Z"
                      *           },
+                     *           "etag": "\"3\"",
                      *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *           "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
@@ -10750,10 +11365,10 @@ export interface operations {
                     "application/json": components["schemas"]["LicensePage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -10943,84 +11558,17 @@ export interface operations {
                  *       "license_number": "220091777"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description A number that `GET …/available-licenses` returns.
-                     * @example 220091777
-                     */
-                    license_number: string;
-                    /**
-                     * @description Defaults to the name that the state lists.
-                     * @example Example Mesa Farms
-                     */
-                    name?: string;
-                    /**
-                     * @description Must be one of the license types of the state, if `GET /v1/states` returns any. Defaults to the type that the state lists.
-                     * @example Retailer
-                     */
-                    license_type?: string;
-                    /**
-                     * Format: date-time
-                     * @example 2025-01-31T00:00:00Z
-                     */
-                    issue_datetime?: string;
-                    /**
-                     * Format: date-time
-                     * @description Must be after `issue_datetime`.
-                     * @example 2027-01-31T00:00:00Z
-                     */
-                    expiry_datetime?: string;
-                    /**
-                     * @description Stored for the host application. Defaults to `true`.
-                     * @example true
-                     */
-                    active?: boolean;
-                    /**
-                     * @description The id of a company credential. Stored for the host application. The credential cannot be deleted while a license uses it.
-                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                     */
-                    credential_id?: string;
-                    /**
-                     * @description Stored for the host application.
-                     * @example room-7
-                     */
-                    default_intake_location_id?: string;
-                    /**
-                     * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. Defaults to `true`.
-                     * @example true
-                     */
-                    sync_enabled?: boolean;
-                    /**
-                     * @description Whether to create companies. The first such license starts the first sync once setup is complete. Defaults to `true`.
-                     * @example true
-                     */
-                    create_companies?: boolean;
-                    /**
-                     * @description Stored for the host application. Defaults to `true`.
-                     * @example true
-                     */
-                    sync_rooms?: boolean;
-                    /**
-                     * @description Stored for the host application. Defaults to `true`.
-                     * @example true
-                     */
-                    notify_on_change?: boolean;
-                    /**
-                     * @description Stored for the host application. Defaults to `false`.
-                     * @example false
-                     */
-                    share_with_leaflink?: boolean;
-                };
+                "application/json": components["schemas"]["LicenseInput"];
             };
         };
         responses: {
             /** @description The created license. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
-                    etag?: string;
                     /** @description The path of the new resource. */
                     location?: string;
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11044,10 +11592,11 @@ export interface operations {
                      *       "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *       "problem": {
-                     *         "reason": "archived",
+                     *         "reason": "text",
                      *         "detail": "text",
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
                      *       },
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -11322,77 +11871,7 @@ export interface operations {
                  *       ]
                  *     }
                  */
-                "application/json": {
-                    /** @description Each item has the fields of `POST …/licenses`. If one item does not match the schema, the whole request is rejected. */
-                    licenses: {
-                        /**
-                         * @description A number that `GET …/available-licenses` returns.
-                         * @example 220091777
-                         */
-                        license_number: string;
-                        /**
-                         * @description Defaults to the name that the state lists.
-                         * @example Example Mesa Farms
-                         */
-                        name?: string;
-                        /**
-                         * @description Must be one of the license types of the state, if `GET /v1/states` returns any. Defaults to the type that the state lists.
-                         * @example Retailer
-                         */
-                        license_type?: string;
-                        /**
-                         * Format: date-time
-                         * @example 2025-01-31T00:00:00Z
-                         */
-                        issue_datetime?: string;
-                        /**
-                         * Format: date-time
-                         * @description Must be after `issue_datetime`.
-                         * @example 2027-01-31T00:00:00Z
-                         */
-                        expiry_datetime?: string;
-                        /**
-                         * @description Stored for the host application. Defaults to `true`.
-                         * @example true
-                         */
-                        active?: boolean;
-                        /**
-                         * @description The id of a company credential. Stored for the host application. The credential cannot be deleted while a license uses it.
-                         * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                         */
-                        credential_id?: string;
-                        /**
-                         * @description Stored for the host application.
-                         * @example room-7
-                         */
-                        default_intake_location_id?: string;
-                        /**
-                         * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`. Defaults to `true`.
-                         * @example true
-                         */
-                        sync_enabled?: boolean;
-                        /**
-                         * @description Whether to create companies. The first such license starts the first sync once setup is complete. Defaults to `true`.
-                         * @example true
-                         */
-                        create_companies?: boolean;
-                        /**
-                         * @description Stored for the host application. Defaults to `true`.
-                         * @example true
-                         */
-                        sync_rooms?: boolean;
-                        /**
-                         * @description Stored for the host application. Defaults to `true`.
-                         * @example true
-                         */
-                        notify_on_change?: boolean;
-                        /**
-                         * @description Stored for the host application. Defaults to `false`.
-                         * @example false
-                         */
-                        share_with_leaflink?: boolean;
-                    }[];
-                };
+                "application/json": components["schemas"]["LicenseBulkInput"];
             };
         };
         responses: {
@@ -11429,15 +11908,16 @@ export interface operations {
                      *             "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *             "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *             "problem": {
-                     *               "reason": "archived",
+                     *               "reason": "text",
                      *               "detail": "text",
                      *               "since_datetime": "2026-11-24T08:15:30.000Z"
                      *             },
+                     *             "etag": "\"3\"",
                      *             "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *             "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *           },
                      *           "problem": {
-                     *             "code": "invalid_request",
+                     *             "code": "text",
                      *             "title": "text",
                      *             "detail": "text",
                      *             "reason": null,
@@ -11445,7 +11925,7 @@ export interface operations {
                      *             "errors": [
                      *               {
                      *                 "pointer": "text",
-                     *                 "detail": "text"
+                     *                 "detail": "is required"
                      *               }
                      *             ]
                      *           }
@@ -11693,7 +12173,13 @@ export interface operations {
     getLicense: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -11713,7 +12199,7 @@ export interface operations {
             /** @description The license. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -11738,16 +12224,26 @@ export interface operations {
                      *       "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *       "problem": {
-                     *         "reason": "archived",
+                     *         "reason": "text",
                      *         "detail": "text",
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
                      *       },
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["License"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -11912,7 +12408,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -12198,7 +12694,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -12224,81 +12720,14 @@ export interface operations {
                  *       "notify_on_change": false
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description Null sets the name that the state lists.
-                     * @example Example Mesa Farms
-                     */
-                    name?: string | null;
-                    /**
-                     * @description Must be one of the license types of the state, if `GET /v1/states` returns any. Null sets the type that the state lists.
-                     * @example Retailer
-                     */
-                    license_type?: string | null;
-                    /**
-                     * Format: date-time
-                     * @example 2025-01-31T00:00:00Z
-                     */
-                    issue_datetime?: string | null;
-                    /**
-                     * Format: date-time
-                     * @description Must be after `issue_datetime`.
-                     * @example 2027-01-31T00:00:00Z
-                     */
-                    expiry_datetime?: string | null;
-                    /**
-                     * @description Stored for the host application.
-                     * @example true
-                     */
-                    active?: boolean;
-                    /**
-                     * @description The id of a company credential. Stored for the host application. The credential cannot be deleted while a license uses it.
-                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                     */
-                    credential_id?: string | null;
-                    /**
-                     * @description Stored for the host application.
-                     * @example room-7
-                     */
-                    default_intake_location_id?: string | null;
-                    /**
-                     * @description Whether the license keeps the sync schedule running. Syncs are scheduled while at least one license has both `sync_enabled` and `create_companies`.
-                     * @example true
-                     */
-                    sync_enabled?: boolean;
-                    /**
-                     * @description Whether to create companies. The first such license starts the first sync once setup is complete.
-                     * @example true
-                     */
-                    create_companies?: boolean;
-                    /**
-                     * @description Stored for the host application.
-                     * @example true
-                     */
-                    sync_rooms?: boolean;
-                    /**
-                     * @description Stored for the host application.
-                     * @example true
-                     */
-                    notify_on_change?: boolean;
-                    /**
-                     * @description Stored for the host application.
-                     * @example true
-                     */
-                    share_with_leaflink?: boolean;
-                    /**
-                     * @description `true` archives the license, as DELETE does. `false` restores it with its settings.
-                     * @example false
-                     */
-                    archived?: boolean;
-                };
+                "application/json": components["schemas"]["LicensePatch"];
             };
         };
         responses: {
             /** @description The updated license. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -12323,10 +12752,11 @@ export interface operations {
                      *       "archived_datetime": "2026-11-24T08:15:30.000Z",
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *       "problem": {
-                     *         "reason": "archived",
+                     *         "reason": "text",
                      *         "detail": "text",
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
                      *       },
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -12616,7 +13046,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -12635,7 +13065,7 @@ export interface operations {
             /** @description A page of runs, newest first. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -12645,14 +13075,14 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *           "status": "queued",
+                     *           "status": "text",
                      *           "reason": null,
                      *           "reason_detail": null,
                      *           "operator_detail": null,
-                     *           "trigger": "request",
-                     *           "mode": "full",
-                     *           "refresh": "auto",
-                     *           "strategy": "one_per_license",
+                     *           "trigger": "text",
+                     *           "mode": "text",
+                     *           "refresh": "text",
+                     *           "strategy": "text",
                      *           "counts": {
                      *             "created": 0,
                      *             "updated": 0,
@@ -12676,7 +13106,7 @@ export interface operations {
                      *           },
                      *           "warnings": [
                      *             {
-                     *               "code": "ubi_turned_blank",
+                     *               "code": "text",
                      *               "license_number": null,
                      *               "field": null,
                      *               "action": null,
@@ -12685,22 +13115,22 @@ export interface operations {
                      *           ],
                      *           "skips": [
                      *             {
-                     *               "reason": "not_an_object",
+                     *               "reason": "text",
                      *               "license_number": null,
                      *               "ubi": null,
                      *               "name": null
                      *             }
                      *           ],
                      *           "progress": {
-                     *             "step": "queued",
+                     *             "step": "text",
                      *             "done": 0,
                      *             "total": 0
                      *           },
                      *           "directory_version": null,
                      *           "credential": {
                      *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *             "owner": "company",
-                     *             "reason": "own"
+                     *             "owner": "text",
+                     *             "reason": "text"
                      *           },
                      *           "include_labs": null,
                      *           "applied_datetime": "2026-11-24T08:15:30.000Z",
@@ -12717,10 +13147,10 @@ export interface operations {
                     "application/json": components["schemas"]["SyncRunPage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -12906,18 +13336,7 @@ export interface operations {
         requestBody: {
             content: {
                 /** @example {} */
-                "application/json": {
-                    /**
-                     * @description `full` plans and applies changes. `preview` only plans; list the planned changes with `GET …/syncs/{id}/plan`. Defaults to `full`.
-                     * @enum {string}
-                     */
-                    mode?: "full" | "preview";
-                    /**
-                     * @description `auto`: reads the state's list from BioTrack only if the mirrored list is older than this deployment's limit. `force`: always reads it. Defaults to `auto`.
-                     * @enum {string}
-                     */
-                    refresh?: "auto" | "force";
-                };
+                "application/json": components["schemas"]["SyncInput"];
             };
         };
         responses: {
@@ -12932,14 +13351,14 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "status": "queued",
+                     *       "status": "text",
                      *       "reason": null,
                      *       "reason_detail": null,
                      *       "operator_detail": null,
-                     *       "trigger": "request",
-                     *       "mode": "full",
-                     *       "refresh": "auto",
-                     *       "strategy": "one_per_license",
+                     *       "trigger": "text",
+                     *       "mode": "text",
+                     *       "refresh": "text",
+                     *       "strategy": "text",
                      *       "counts": {
                      *         "created": 0,
                      *         "updated": 0,
@@ -12963,7 +13382,7 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "ubi_turned_blank",
+                     *           "code": "text",
                      *           "license_number": null,
                      *           "field": null,
                      *           "action": null,
@@ -12972,22 +13391,22 @@ export interface operations {
                      *       ],
                      *       "skips": [
                      *         {
-                     *           "reason": "not_an_object",
+                     *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
                      *           "name": null
                      *         }
                      *       ],
                      *       "progress": {
-                     *         "step": "queued",
+                     *         "step": "text",
                      *         "done": 0,
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
                      *       "credential": {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *         "owner": "company",
-                     *         "reason": "own"
+                     *         "owner": "text",
+                     *         "reason": "text"
                      *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
@@ -13238,7 +13657,13 @@ export interface operations {
     getSync: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -13258,20 +13683,22 @@ export interface operations {
             /** @description The run. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "status": "queued",
+                     *       "status": "text",
                      *       "reason": null,
                      *       "reason_detail": null,
                      *       "operator_detail": null,
-                     *       "trigger": "request",
-                     *       "mode": "full",
-                     *       "refresh": "auto",
-                     *       "strategy": "one_per_license",
+                     *       "trigger": "text",
+                     *       "mode": "text",
+                     *       "refresh": "text",
+                     *       "strategy": "text",
                      *       "counts": {
                      *         "created": 0,
                      *         "updated": 0,
@@ -13295,7 +13722,7 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "ubi_turned_blank",
+                     *           "code": "text",
                      *           "license_number": null,
                      *           "field": null,
                      *           "action": null,
@@ -13304,22 +13731,22 @@ export interface operations {
                      *       ],
                      *       "skips": [
                      *         {
-                     *           "reason": "not_an_object",
+                     *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
                      *           "name": null
                      *         }
                      *       ],
                      *       "progress": {
-                     *         "step": "queued",
+                     *         "step": "text",
                      *         "done": 0,
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
                      *       "credential": {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *         "owner": "company",
-                     *         "reason": "own"
+                     *         "owner": "text",
+                     *         "reason": "text"
                      *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
@@ -13332,6 +13759,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["SyncRun"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -13526,14 +13962,14 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "status": "queued",
+                     *       "status": "text",
                      *       "reason": null,
                      *       "reason_detail": null,
                      *       "operator_detail": null,
-                     *       "trigger": "request",
-                     *       "mode": "full",
-                     *       "refresh": "auto",
-                     *       "strategy": "one_per_license",
+                     *       "trigger": "text",
+                     *       "mode": "text",
+                     *       "refresh": "text",
+                     *       "strategy": "text",
                      *       "counts": {
                      *         "created": 0,
                      *         "updated": 0,
@@ -13557,7 +13993,7 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "ubi_turned_blank",
+                     *           "code": "text",
                      *           "license_number": null,
                      *           "field": null,
                      *           "action": null,
@@ -13566,22 +14002,22 @@ export interface operations {
                      *       ],
                      *       "skips": [
                      *         {
-                     *           "reason": "not_an_object",
+                     *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
                      *           "name": null
                      *         }
                      *       ],
                      *       "progress": {
-                     *         "step": "queued",
+                     *         "step": "text",
                      *         "done": 0,
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
                      *       "credential": {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *         "owner": "company",
-                     *         "reason": "own"
+                     *         "owner": "text",
+                     *         "reason": "text"
                      *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
@@ -13832,7 +14268,13 @@ export interface operations {
     listSyncEvents: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The id of the last event that was received, which is not sent again. `EventSource` sends it when it reconnects.
+                 * @example 2
+                 */
+                "last-event-id"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -13849,82 +14291,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The events. `data` is the run. */
+            /** @description The events. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     /**
-                     * @example {
-                     *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "status": "queued",
-                     *       "reason": null,
-                     *       "reason_detail": null,
-                     *       "operator_detail": null,
-                     *       "trigger": "request",
-                     *       "mode": "full",
-                     *       "refresh": "auto",
-                     *       "strategy": "one_per_license",
-                     *       "counts": {
-                     *         "created": 0,
-                     *         "updated": 0,
-                     *         "unchanged": 0,
-                     *         "archived": 0,
-                     *         "reactivated": 0,
-                     *         "adopted": 0,
-                     *         "licenses_created": 0,
-                     *         "licenses_updated": 0,
-                     *         "licenses_deactivated": 0,
-                     *         "licenses_reactivated": 0,
-                     *         "moved": 0,
-                     *         "conflicts": 0
-                     *       },
-                     *       "rows": {
-                     *         "fetched": 0,
-                     *         "used": 0,
-                     *         "filtered": 0,
-                     *         "duplicate": 0,
-                     *         "skipped": 0
-                     *       },
-                     *       "warnings": [
-                     *         {
-                     *           "code": "ubi_turned_blank",
-                     *           "license_number": null,
-                     *           "field": null,
-                     *           "action": null,
-                     *           "detail": "text"
-                     *         }
-                     *       ],
-                     *       "skips": [
-                     *         {
-                     *           "reason": "not_an_object",
-                     *           "license_number": null,
-                     *           "ubi": null,
-                     *           "name": null
-                     *         }
-                     *       ],
-                     *       "progress": {
-                     *         "step": "queued",
-                     *         "done": 0,
-                     *         "total": 0
-                     *       },
-                     *       "directory_version": null,
-                     *       "credential": {
-                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *         "owner": "company",
-                     *         "reason": "own"
-                     *       },
-                     *       "include_labs": null,
-                     *       "applied_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "attempt": 0,
-                     *       "requested_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "started_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "finished_datetime": "2026-11-24T08:15:30.000Z",
-                     *       "retry_datetime": "2026-11-24T08:15:30.000Z"
-                     *     }
+                     * @example id: 2
+                     *     event: progress
+                     *     data: {"id":"0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11","status":"running"}
                      */
-                    "text/event-stream": components["schemas"]["SyncRun"];
+                    "text/event-stream": string;
                 };
             };
             /** @description The run has ended, and `Last-Event-ID` is its last event. */
@@ -14102,7 +14480,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -14126,7 +14504,7 @@ export interface operations {
             /** @description A page of plan items. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -14135,7 +14513,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "action": "created",
+                     *           "action": "text",
                      *           "kind": "license.moved",
                      *           "reason": "sold",
                      *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
@@ -14151,10 +14529,10 @@ export interface operations {
                     "application/json": components["schemas"]["PlanPage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -14353,14 +14731,14 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "status": "queued",
+                     *       "status": "text",
                      *       "reason": null,
                      *       "reason_detail": null,
                      *       "operator_detail": null,
-                     *       "trigger": "request",
-                     *       "mode": "full",
-                     *       "refresh": "auto",
-                     *       "strategy": "one_per_license",
+                     *       "trigger": "text",
+                     *       "mode": "text",
+                     *       "refresh": "text",
+                     *       "strategy": "text",
                      *       "counts": {
                      *         "created": 0,
                      *         "updated": 0,
@@ -14384,7 +14762,7 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "ubi_turned_blank",
+                     *           "code": "text",
                      *           "license_number": null,
                      *           "field": null,
                      *           "action": null,
@@ -14393,22 +14771,22 @@ export interface operations {
                      *       ],
                      *       "skips": [
                      *         {
-                     *           "reason": "not_an_object",
+                     *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
                      *           "name": null
                      *         }
                      *       ],
                      *       "progress": {
-                     *         "step": "queued",
+                     *         "step": "text",
                      *         "done": 0,
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
                      *       "credential": {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *         "owner": "company",
-                     *         "reason": "own"
+                     *         "owner": "text",
+                     *         "reason": "text"
                      *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
@@ -14691,14 +15069,14 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "status": "queued",
+                     *       "status": "text",
                      *       "reason": null,
                      *       "reason_detail": null,
                      *       "operator_detail": null,
-                     *       "trigger": "request",
-                     *       "mode": "full",
-                     *       "refresh": "auto",
-                     *       "strategy": "one_per_license",
+                     *       "trigger": "text",
+                     *       "mode": "text",
+                     *       "refresh": "text",
+                     *       "strategy": "text",
                      *       "counts": {
                      *         "created": 0,
                      *         "updated": 0,
@@ -14722,7 +15100,7 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "ubi_turned_blank",
+                     *           "code": "text",
                      *           "license_number": null,
                      *           "field": null,
                      *           "action": null,
@@ -14731,22 +15109,22 @@ export interface operations {
                      *       ],
                      *       "skips": [
                      *         {
-                     *           "reason": "not_an_object",
+                     *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
                      *           "name": null
                      *         }
                      *       ],
                      *       "progress": {
-                     *         "step": "queued",
+                     *         "step": "text",
                      *         "done": 0,
                      *         "total": 0
                      *       },
                      *       "directory_version": null,
                      *       "credential": {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *         "owner": "company",
-                     *         "reason": "own"
+                     *         "owner": "text",
+                     *         "reason": "text"
                      *       },
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
@@ -14997,7 +15375,13 @@ export interface operations {
     getSchedule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -15012,12 +15396,14 @@ export interface operations {
             /** @description The schedule. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "status": "not_started",
+                     *       "status": "text",
                      *       "interval_seconds": 1,
                      *       "next_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_synced_datetime": "2026-11-24T08:15:30.000Z",
@@ -15029,6 +15415,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["Schedule"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -15217,7 +15612,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "status": "not_started",
+                     *       "status": "text",
                      *       "interval_seconds": 1,
                      *       "next_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_synced_datetime": "2026-11-24T08:15:30.000Z",
@@ -15493,7 +15888,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -15512,7 +15907,7 @@ export interface operations {
             /** @description A page of companies. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -15527,7 +15922,7 @@ export interface operations {
                      *           "display_name": "text",
                      *           "legal_business_name": null,
                      *           "ubi": null,
-                     *           "origin": "biotrack",
+                     *           "origin": "text",
                      *           "is_own_company": true,
                      *           "archived": true,
                      *           "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
@@ -15545,7 +15940,7 @@ export interface operations {
                      *               "license_type": null,
                      *               "license_type_raw": null,
                      *               "activities": [
-                     *                 "producer"
+                     *                 "text"
                      *               ],
                      *               "address": {
                      *                 "line1": "14 Example Rd",
@@ -15560,6 +15955,7 @@ export interface operations {
                      *               "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *             }
                      *           ],
+                     *           "etag": "\"3\"",
                      *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *           "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
@@ -15570,10 +15966,10 @@ export interface operations {
                     "application/json": components["schemas"]["CompanyPage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -15766,25 +16162,17 @@ export interface operations {
                  *       ]
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description The name of the company.
-                     * @example Example Mesa Farms
-                     */
-                    name: string;
-                    /** @description The licenses that this company holds under either strategy. They do not have to be listed yet. A license that an active company holds is rejected. */
-                    license_numbers?: string[];
-                };
+                "application/json": components["schemas"]["CompanyInput"];
             };
         };
         responses: {
             /** @description The created company. */
             201: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
-                    etag?: string;
                     /** @description The path of the new resource. */
                     location?: string;
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -15796,7 +16184,7 @@ export interface operations {
                      *       "display_name": "text",
                      *       "legal_business_name": null,
                      *       "ubi": null,
-                     *       "origin": "biotrack",
+                     *       "origin": "text",
                      *       "is_own_company": true,
                      *       "archived": true,
                      *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
@@ -15814,7 +16202,7 @@ export interface operations {
                      *           "license_type": null,
                      *           "license_type_raw": null,
                      *           "activities": [
-                     *             "producer"
+                     *             "text"
                      *           ],
                      *           "address": {
                      *             "line1": "14 Example Rd",
@@ -15829,6 +16217,7 @@ export interface operations {
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -16076,7 +16465,13 @@ export interface operations {
                 /** @description Which licenses to include. Defaults to `active`. */
                 licenses?: "active" | "all";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -16096,7 +16491,7 @@ export interface operations {
             /** @description The company. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -16109,7 +16504,7 @@ export interface operations {
                      *       "display_name": "text",
                      *       "legal_business_name": null,
                      *       "ubi": null,
-                     *       "origin": "biotrack",
+                     *       "origin": "text",
                      *       "is_own_company": true,
                      *       "archived": true,
                      *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
@@ -16127,7 +16522,7 @@ export interface operations {
                      *           "license_type": null,
                      *           "license_type_raw": null,
                      *           "activities": [
-                     *             "producer"
+                     *             "text"
                      *           ],
                      *           "address": {
                      *             "line1": "14 Example Rd",
@@ -16142,12 +16537,22 @@ export interface operations {
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Company"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -16312,7 +16717,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The ETag of the resource as last read.
+                 * @description The `etag` of the resource as last read, several of them, or `*` for any version. Weak ETags (`W/"3"`) count like strong ones.
                  * @example "3"
                  */
                 "if-match"?: string;
@@ -16338,33 +16743,14 @@ export interface operations {
                  *       "relationship_type": "customer"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description Overrides the name from BioTrack. Null restores the name from BioTrack.
-                     * @example Mesa
-                     */
-                    name?: string | null;
-                    /** @description Null deletes the value. */
-                    legal_business_name?: string | null;
-                    /**
-                     * @description A term of the host application. Null deletes the value.
-                     * @example customer
-                     */
-                    relationship_type?: string | null;
-                    /** @description Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null removes it from the only license that has one. */
-                    leaflink_customer_id?: string | null;
-                    /** @description Any JSON object with up to 200 properties and 8 KiB. A PATCH replaces the whole object. Null deletes the value. */
-                    custom_data?: {
-                        [key: string]: unknown;
-                    } | null;
-                };
+                "application/json": components["schemas"]["CompanyPatch"];
             };
         };
         responses: {
             /** @description The updated company. */
             200: {
                 headers: {
-                    /** @description The version of the resource, for `If-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -16377,7 +16763,7 @@ export interface operations {
                      *       "display_name": "text",
                      *       "legal_business_name": null,
                      *       "ubi": null,
-                     *       "origin": "biotrack",
+                     *       "origin": "text",
                      *       "is_own_company": true,
                      *       "archived": true,
                      *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
@@ -16395,7 +16781,7 @@ export interface operations {
                      *           "license_type": null,
                      *           "license_type_raw": null,
                      *           "activities": [
-                     *             "producer"
+                     *             "text"
                      *           ],
                      *           "address": {
                      *             "line1": "14 Example Rd",
@@ -16410,6 +16796,7 @@ export interface operations {
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z"
                      *         }
                      *       ],
+                     *       "etag": "\"3\"",
                      *       "inserted_datetime": "2026-11-24T08:15:30.000Z",
                      *       "updated_datetime": "2026-11-24T08:15:30.000Z"
                      *     }
@@ -16692,7 +17079,13 @@ export interface operations {
     getCompanyExplanation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -16712,13 +17105,15 @@ export interface operations {
             /** @description The explanation. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "origin": "biotrack",
+                     *       "origin": "text",
                      *       "archived": true,
                      *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "strategy": null,
@@ -16735,7 +17130,7 @@ export interface operations {
                      *           "license_number": "text",
                      *           "transaction_id_original": null,
                      *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *           "verdict": "chosen"
+                     *           "verdict": "text"
                      *         }
                      *       ],
                      *       "licenses": [
@@ -16745,20 +17140,34 @@ export interface operations {
                      *           "ubi": null,
                      *           "ubi_key": null,
                      *           "active": true,
-                     *           "rule": "inactive_keeps_company",
+                     *           "rule": "text",
                      *           "rejected": [
                      *             {
                      *               "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *               "reason": "decided_by_user"
+                     *               "reason": "text"
                      *             }
                      *           ],
-                     *           "decided": null
+                     *           "decided": {
+                     *             "reason": "first_seen",
+                     *             "actor": "text",
+                     *             "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "datetime": "2026-11-24T08:15:30.000Z"
+                     *           }
                      *         }
                      *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["CompanyExplanation"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -16921,7 +17330,13 @@ export interface operations {
     getCompanyHistory: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
             path: {
                 /**
                  * @description The id of the tenant.
@@ -16941,6 +17356,8 @@ export interface operations {
             /** @description The history. */
             200: {
                 headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16979,6 +17396,15 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["CompanyHistory"];
                 };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `invalid_request`: Invalid request. */
             400: {
@@ -17150,7 +17576,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -17169,7 +17595,7 @@ export interface operations {
             /** @description A page of conflicts, newest first. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -17179,7 +17605,7 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *           "status": "open",
+                     *           "status": "text",
                      *           "ubi": "422000931",
                      *           "company_ids": [
                      *             "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
@@ -17199,10 +17625,10 @@ export interface operations {
                     "application/json": components["schemas"]["ConflictPage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -17397,18 +17823,7 @@ export interface operations {
                  *       "decision": "keep_apart"
                  *     }
                  */
-                "application/json": {
-                    /**
-                     * @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies; the others are archived, with `superseded_by`, unless they wait for other licenses. `keep_apart`: the companies keep their licenses.
-                     * @enum {string}
-                     */
-                    decision: "merge" | "keep_apart";
-                    /**
-                     * @description Required with `merge`: one of `company_ids`. Not allowed with `keep_apart`.
-                     * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
-                     */
-                    company_id?: string;
-                };
+                "application/json": components["schemas"]["ConflictDecisionInput"];
             };
         };
         responses: {
@@ -17421,7 +17836,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
-                     *       "status": "open",
+                     *       "status": "text",
                      *       "ubi": "422000931",
                      *       "company_ids": [
                      *         "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
@@ -17682,7 +18097,7 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description The ETag from a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
                  * @example "J2n0PQx4cZ1mXo8eU7d5rw"
                  */
                 "if-none-match"?: string;
@@ -17701,7 +18116,7 @@ export interface operations {
             /** @description A page of the feed. */
             200: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };
@@ -17730,10 +18145,10 @@ export interface operations {
                     "application/json": components["schemas"]["ChangePage"];
                 };
             };
-            /** @description The page has not changed since the response with this ETag. */
+            /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of this page, for `If-None-Match`. */
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
                     etag?: string;
                     [name: string]: unknown;
                 };

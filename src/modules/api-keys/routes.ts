@@ -1,9 +1,8 @@
 import type { Db } from '../../db/database.js';
 import { principalOf } from '../../http/auth.js';
-import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
+import { type ListRoutes, PageQuerySchema } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
-import type { Pager } from '../../http/pages.js';
-import { Body, pageQuery } from '../../http/primitives.js';
+import { Body } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Keyring } from './keyring.js';
 import type { ApiKey as ApiKeyRow } from './repository.js';
@@ -20,12 +19,12 @@ import { createApiKey, deleteApiKey, listApiKeys, type NewApiKey, rotateApiKey }
 
 export interface ApiKeysDeps {
   readonly db: Db;
-  readonly pager: Pager;
+  readonly lists: ListRoutes;
   readonly newId: () => string;
   readonly keyring: Keyring;
 }
 
-export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: ApiKeysDeps): void {
+export function registerApiKeysRoutes(app: App, { db, lists, newId, keyring }: ApiKeysDeps): void {
   app.post(
     '/v1/api-keys',
     {
@@ -46,29 +45,19 @@ export function registerApiKeysRoutes(app: App, { db, pager, newId, keyring }: A
     },
   );
 
-  app.get(
-    '/v1/api-keys',
-    {
-      schema: operation({
-        id: 'listApiKeys',
-        tag: 'Operations',
-        summary: 'List API keys',
-        description: 'Secrets are never returned.',
-        querystring: Body(pageQuery),
-        headers: listHeaders,
-        replies: toListReplies('A page of API keys, oldest first.', ApiKeyPageSchema),
-        errors: ['invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { query } = request;
-      const page = await listApiKeys(db, pager.toPageRequest('/v1/api-keys', query));
-      return sendList(request, reply, {
-        data: page.items.map(toApiKeyReply),
-        next_page: pager.toNextPage('/v1/api-keys', query, page),
-      });
-    },
-  );
+  lists.register(app, {
+    path: '/v1/api-keys',
+    id: 'listApiKeys',
+    tag: 'Operations',
+    summary: 'List API keys',
+    description: 'Secrets are never returned.',
+    params: Body({}),
+    querystring: PageQuerySchema,
+    schema: ApiKeyPageSchema,
+    pageDescription: 'A page of API keys, oldest first.',
+    list: ({ page }) => listApiKeys(db, page),
+    toReply: toApiKeyReply,
+  });
 
   app.post(
     '/v1/api-keys/:id/rotate',

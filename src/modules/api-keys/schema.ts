@@ -3,6 +3,7 @@ import { ROLES } from '../../domain/principal.js';
 import {
   Body,
   Datetime,
+  KnownOf,
   Named,
   Nullable,
   OneOf,
@@ -21,20 +22,23 @@ const roleNote = { description: '`operator`: access to all tenants. `admin`: acc
 
 const expiry = Datetime({ description: 'When the key stops working. Without it, the key works until it is deleted.' });
 
-export const ApiKeyBodySchema = Body(
-  {
-    description: Text(120, { description: 'What the key is for.', examples: ['onboarding script'] }),
-    role: OneOf(KEY_ROLES, roleNote),
-    tenant_id: Type.Optional(Uuid({ description: 'Required for `admin`; not allowed for `operator`.' })),
-    expires_datetime: Type.Optional(expiry),
-  },
-  { examples: [{ description: 'onboarding script', role: 'operator' }] },
+export const ApiKeyBodySchema = Named(
+  'ApiKeyInput',
+  Body(
+    {
+      description: Text(120, { description: 'What the key is for.', examples: ['onboarding script'] }),
+      role: OneOf(KEY_ROLES, roleNote),
+      tenant_id: Type.Optional(Uuid({ description: 'Required for `admin`; not allowed for `operator`.' })),
+      expires_datetime: Type.Optional(expiry),
+    },
+    { examples: [{ description: 'onboarding script', role: 'operator' }] },
+  ),
 );
 
 const fields = {
   id: Uuid(),
   description: ResponseText({ examples: ['onboarding script'] }),
-  role: OneOf(KEY_ROLES, roleNote),
+  role: KnownOf(KEY_ROLES, roleNote),
   tenant_id: Nullable(Uuid({ description: 'Null for `operator`.' })),
   inserted_datetime: Datetime(),
   expires_datetime: Nullable(Datetime({ description: 'Null: the key works until it is deleted.' })),
@@ -44,34 +48,38 @@ const fields = {
 export const ApiKeySchema = Named('ApiKey', Reply(fields));
 
 export const NewApiKeySchema = Named(
-  'NewApiKey',
+  'ApiKeyWithSecret',
   Reply({
     ...fields,
     secret: ResponseText({ description: 'The bearer token. Store it now: it cannot be read again.' }),
   }),
 );
 
-export const RotationBodySchema = Body(
-  {
-    overlap_seconds: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 604_800,
-        default: DEFAULT_OVERLAP_SECONDS,
-        description: 'How long the present key keeps working. Defaults to one day.',
-      }),
-    ),
-    expires_datetime: Type.Optional(expiry),
-  },
-  { examples: [{ overlap_seconds: 3_600 }] },
+export const RotationBodySchema = Named(
+  'ApiKeyRotationInput',
+  Body(
+    {
+      overlap_seconds: Type.Optional(
+        Type.Integer({
+          format: 'int32',
+          minimum: 0,
+          maximum: 604_800,
+          default: DEFAULT_OVERLAP_SECONDS,
+          description: 'How long the present key keeps working. Defaults to one day.',
+        }),
+      ),
+      expires_datetime: Type.Optional(expiry),
+    },
+    { examples: [{ overlap_seconds: 3_600 }] },
+  ),
 );
 
 export const MeSchema = Named(
   'Me',
   Reply({
-    kind: OneOf(['api_key', 'user'], { description: 'An API key, or a user with a token of the host application.' }),
+    kind: KnownOf(['api_key', 'user'], { description: 'An API key, or a user with a token of the host application.' }),
     id: ResponseText({ description: "The id of the key, or the host application's user id.", examples: ['user-1'] }),
-    role: OneOf(ROLES),
+    role: KnownOf(ROLES),
     tenant_id: Nullable(Uuid({ description: 'Null for operators, who can access every tenant.' })),
     expires_datetime: Nullable(Datetime({ description: 'When the key or token expires. Null: never.' })),
   }),

@@ -2,8 +2,8 @@ import Type from 'typebox';
 import { COMPANY_REASONS, LICENSE_REASONS } from '../../domain/change-reason.js';
 import {
   Body,
-  Count,
   Datetime,
+  LongCount,
   Named,
   Nullable,
   pageFields,
@@ -24,7 +24,7 @@ const toList = (reasons: Readonly<Record<string, string>>): string =>
 export const ChangeSchema = Named(
   'Change',
   Reply({
-    seq: Count({
+    seq: LongCount({
       description:
         'The number of the change within its tenant, without gaps. For an object of a snapshot: the number of the last change that it includes, 0 before the first one.',
     }),

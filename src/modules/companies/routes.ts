@@ -4,11 +4,11 @@ import { toLicenseKey, toUbiKey } from '../../domain/key.js';
 import { SHOWN_LISTING_FIELDS, type ShownListing } from '../../domain/license-fields.js';
 import { fromSnakeCaseFields, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
-import { listHeaders, type SendCachedList, toListReplies } from '../../http/list-etag.js';
+import { toEtag } from '../../http/etag.js';
+import type { ListRoutes } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
-import type { Pager } from '../../http/pages.js';
-import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
+import { toPrecondition } from '../../http/preconditions.js';
+import { ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import { parseDatetimeRange } from '../../http/ranges.js';
 import type { App } from '../../http/server.js';
 import { type CompanyEdits, EDITABLE_FIELDS } from './company.js';
@@ -30,45 +30,25 @@ import { findRevision, getCompany, listCompanies } from './service.js';
 
 export interface CompaniesDeps extends ManualCompanyPorts {
   readonly db: Db;
-  readonly pager: Pager;
-  readonly sendCachedList: SendCachedList;
+  readonly lists: ListRoutes;
 }
 
-export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, ...ports }: CompaniesDeps): void {
-  app.get(
-    '/v1/tenants/:tenant_id/companies',
-    {
-      schema: operation({
-        id: 'listCompanies',
-        tag: 'Companies',
-        summary: 'List companies',
-        description: 'Companies with their licenses, the oldest first. Archived companies are excluded by default.',
-        params: TenantParams,
-        querystring: CompanyListQuerySchema,
-        headers: listHeaders,
-        replies: toListReplies('A page of companies.', CompanyPageSchema),
-        errors: ['not_found', 'invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { params, query } = request;
-      const path = `/v1/tenants/${params.tenant_id}/companies`;
-      const listing = {
-        filters: toFilters(query),
-        page: pager.toPageRequest(path, query),
-        shown: query.licenses ?? 'active',
-      };
-      return sendCachedList(request, reply, {
-        toEtag: (revision) => pager.toEtag(path, query, revision),
-        findRevision: () => findRevision(db, params.tenant_id),
-        read: () => listCompanies(db, params.tenant_id, listing),
-        toReply: (page) => ({
-          data: page.items.map(toCompanyReply),
-          next_page: pager.toNextPage(path, query, page),
-        }),
-      });
-    },
-  );
+export function registerCompaniesRoutes(app: App, { db, lists, ...ports }: CompaniesDeps): void {
+  lists.registerCached(app, {
+    path: '/v1/tenants/:tenant_id/companies',
+    id: 'listCompanies',
+    tag: 'Companies',
+    summary: 'List companies',
+    description: 'Companies with their licenses, the oldest first. Archived companies are excluded by default.',
+    params: TenantParams,
+    querystring: CompanyListQuerySchema,
+    schema: CompanyPageSchema,
+    pageDescription: 'A page of companies.',
+    findRevision: ({ params }) => findRevision(db, params.tenant_id),
+    list: ({ params, query, page }) =>
+      listCompanies(db, params.tenant_id, { filters: toFilters(query), page, shown: query.licenses ?? 'active' }),
+    toReply: toCompanyReply,
+  });
 
   app.get(
     '/v1/tenants/:tenant_id/companies/:id',
@@ -80,15 +60,12 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, .
         description: 'Also returns archived companies.',
         params: toItemParams('company'),
         querystring: CompanyQuerySchema,
-        replies: { 200: { description: 'The company.', schema: CompanySchema, headers: etagHeader } },
+        replies: { 200: { description: 'The company.', schema: CompanySchema } },
         errors: ['not_found'],
       }),
     },
-    async ({ params, query }, reply) => {
-      const company = await getCompany(db, params.tenant_id, params.id, query.licenses ?? 'active');
-      sendEtag(reply, company.version);
-      return toCompanyReply(company);
-    },
+    async ({ params, query }) =>
+      toCompanyReply(await getCompany(db, params.tenant_id, params.id, query.licenses ?? 'active')),
   );
 
   app.post(
@@ -106,7 +83,7 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, .
           201: {
             description: 'The created company.',
             schema: CompanySchema,
-            headers: { ...etagHeader, ...locationHeader },
+            headers: locationHeader,
           },
         },
         errors: ['not_found', 'license_taken'],
@@ -116,9 +93,7 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, .
       const { params, body } = request;
       const input = { name: body.name, licenseNumbers: body.license_numbers ?? [] };
       const company = await createCompany(db, ports, params.tenant_id, input, principalOf(request));
-      sendEtag(reply, company.version)
-        .code(201)
-        .header('location', `/v1/tenants/${params.tenant_id}/companies/${company.id}`);
+      reply.code(201).header('location', `/v1/tenants/${params.tenant_id}/companies/${company.id}`);
       return toCompanyReply(company);
     },
   );
@@ -135,7 +110,7 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, .
         params: toItemParams('company'),
         headers: ifMatchHeader,
         body: CompanyPatchSchema,
-        replies: { 200: { description: 'The updated company.', schema: CompanySchema, headers: etagHeader } },
+        replies: { 200: { description: 'The updated company.', schema: CompanySchema } },
         errors: [
           'not_found',
           'leaflink_customer_taken',
@@ -145,20 +120,20 @@ export function registerCompaniesRoutes(app: App, { db, pager, sendCachedList, .
         ],
       }),
     },
-    async (request, reply) => {
+    async (request) => {
       const { params, body } = request;
       const precondition = toPrecondition(request);
       const edits = toEdits(body);
       const principal = principalOf(request);
-      const company = await editCompany(db, params.tenant_id, {
-        id: params.id,
-        edits,
-        leaflinkCustomerId: body.leaflink_customer_id,
-        precondition,
-        principal,
-      });
-      sendEtag(reply, company.version);
-      return toCompanyReply(company);
+      return toCompanyReply(
+        await editCompany(db, params.tenant_id, {
+          id: params.id,
+          edits,
+          leaflinkCustomerId: body.leaflink_customer_id,
+          precondition,
+          principal,
+        }),
+      );
     },
   );
 
@@ -307,6 +282,7 @@ export const toCompanyReply = (company: CompanyView) => ({
   custom_data: company.customData,
   overrides: toOverrides(company),
   licenses: company.licenses.map(toCompanyLicenseReply),
+  etag: toEtag(company.version),
   inserted_datetime: company.insertedDatetime.toISOString(),
   updated_datetime: company.updatedDatetime.toISOString(),
 });

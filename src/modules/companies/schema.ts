@@ -7,9 +7,12 @@ import { ACTIVITIES } from '../../domain/vendor.js';
 import {
   Body,
   Datetime,
+  etagField,
+  KnownOf,
   Line,
   Named,
   Nullable,
+  NullableObject,
   OneOf,
   Page,
   pageQuery,
@@ -43,7 +46,7 @@ export const licenseFields = {
   name: Nullable(ResponseText({ description: 'The trade name of the site.' })),
   license_type: Nullable(ResponseText({ description: "The meaning of the state's code. Null for an unknown code." })),
   license_type_raw: Nullable(ResponseText({ description: "The state's code for the license type." })),
-  activities: Type.Array(OneOf(ACTIVITIES), { description: 'The activities that BioTrack flags for the license.' }),
+  activities: Type.Array(KnownOf(ACTIVITIES), { description: 'The activities that BioTrack flags for the license.' }),
   address: AddressSchema,
   ubi: Nullable(
     ResponseText({ description: 'The UBI of the vendor that holds the license. Null if the state lists none.' }),
@@ -83,7 +86,7 @@ export const CompanySchema = Named(
     ubi: Nullable(
       ResponseText({ description: 'The UBI that all its licenses share. Null if they have none or several.' }),
     ),
-    origin: OneOf(ORIGINS, { description: '`manual` for a company created with `POST …/companies`.' }),
+    origin: KnownOf(ORIGINS, { description: '`manual` for a company created with `POST …/companies`.' }),
     is_own_company: Type.Boolean({ description: "Whether it holds a license of the tenant's own UBI." }),
     archived: Type.Boolean({
       description: 'Whether it holds no active license under the current strategy. Companies are never deleted.',
@@ -107,6 +110,7 @@ export const CompanySchema = Named(
     licenses: Type.Array(CompanyLicenseSchema, {
       description: 'The active licenses. With `licenses=all`, also the inactive ones.',
     }),
+    ...etagField,
     inserted_datetime: Datetime(),
     updated_datetime: Datetime({
       description: 'When the company or one of its licenses last changed. Its ETag changes at the same times.',
@@ -116,51 +120,57 @@ export const CompanySchema = Named(
 
 const clears = 'Null deletes the value.';
 
-export const CompanyBodySchema = Body(
-  {
-    name: Text(200, { description: 'The name of the company.', examples: ['Example Mesa Farms'] }),
-    license_numbers: Type.Optional(
-      Type.Array(Text(64, { examples: ['220091777'] }), {
-        maxItems: 200,
-        description:
-          'The licenses that this company holds under either strategy. They do not have to be listed yet. A license that an active company holds is rejected.',
-      }),
-    ),
-  },
-  { examples: [{ name: 'Example Mesa Farms', license_numbers: ['999000111'] }] },
+export const CompanyBodySchema = Named(
+  'CompanyInput',
+  Body(
+    {
+      name: Text(200, { description: 'The name of the company.', examples: ['Example Mesa Farms'] }),
+      license_numbers: Type.Optional(
+        Type.Array(Text(64, { examples: ['220091777'] }), {
+          maxItems: 200,
+          description:
+            'The licenses that this company holds under either strategy. They do not have to be listed yet. A license that an active company holds is rejected.',
+        }),
+      ),
+    },
+    { examples: [{ name: 'Example Mesa Farms', license_numbers: ['999000111'] }] },
+  ),
 );
 
-export const CompanyPatchSchema = Body(
-  {
-    name: Type.Optional(
-      Nullable(
-        Text(200, {
-          description: 'Overrides the name from BioTrack. Null restores the name from BioTrack.',
-          examples: ['Mesa'],
+export const CompanyPatchSchema = Named(
+  'CompanyPatch',
+  Body(
+    {
+      name: Type.Optional(
+        Nullable(
+          Text(200, {
+            description: 'Overrides the name from BioTrack. Null restores the name from BioTrack.',
+            examples: ['Mesa'],
+          }),
+        ),
+      ),
+      legal_business_name: Type.Optional(Nullable(Text(200, { description: clears }))),
+      relationship_type: Type.Optional(
+        Nullable(Text(100, { description: `A term of the host application. ${clears}`, examples: ['customer'] })),
+      ),
+      leaflink_customer_id: Type.Optional(
+        Nullable(
+          Text(100, {
+            description: `Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null removes it from the only license that has one.`,
+          }),
+        ),
+      ),
+      custom_data: Type.Optional(
+        Type.Unsafe<Record<string, unknown> | null>({
+          type: ['object', 'null'],
+          additionalProperties: true,
+          maxProperties: 200,
+          description: `Any JSON object with up to 200 properties and 8 KiB. A PATCH replaces the whole object. ${clears}`,
         }),
       ),
-    ),
-    legal_business_name: Type.Optional(Nullable(Text(200, { description: clears }))),
-    relationship_type: Type.Optional(
-      Nullable(Text(100, { description: `A term of the host application. ${clears}`, examples: ['customer'] })),
-    ),
-    leaflink_customer_id: Type.Optional(
-      Nullable(
-        Text(100, {
-          description: `Only for a company with exactly one active license, to which it belongs. Unique in the tenant. Null removes it from the only license that has one.`,
-        }),
-      ),
-    ),
-    custom_data: Type.Optional(
-      Type.Unsafe<Record<string, unknown> | null>({
-        type: ['object', 'null'],
-        additionalProperties: true,
-        maxProperties: 200,
-        description: `Any JSON object with up to 200 properties and 8 KiB. A PATCH replaces the whole object. ${clears}`,
-      }),
-    ),
-  },
-  { minProperties: 1, examples: [{ relationship_type: 'customer' }] },
+    },
+    { minProperties: 1, examples: [{ relationship_type: 'customer' }] },
+  ),
 );
 
 export const CompanyPageSchema = Page('CompanyPage', CompanySchema);
@@ -203,24 +213,27 @@ export const CompanyListQuerySchema = Body({
   licenses: licensesQuery,
 });
 
-const decidedFields = {
-  reason: Nullable(ResponseText({ examples: ['first_seen'] })),
-  actor: ResponseText({
-    description: 'Who decided it. The actor of a run is the user or schedule that requested it.',
+const DecisionSchema = Named(
+  'Decision',
+  Reply({
+    reason: Nullable(ResponseText({ examples: ['first_seen'] })),
+    actor: ResponseText({
+      description: 'Who decided it. The actor of a run is the user or schedule that requested it.',
+    }),
+    run_id: Nullable(Uuid()),
+    datetime: Datetime(),
   }),
-  run_id: Nullable(Uuid()),
-  datetime: Datetime(),
-};
+);
 
 export const CompanyExplanationSchema = Named(
   'CompanyExplanation',
   Reply({
     id: Uuid(),
-    origin: OneOf(ORIGINS),
+    origin: KnownOf(ORIGINS),
     archived: Type.Boolean(),
     superseded_by: Nullable(Uuid()),
-    strategy: Nullable(OneOf(STRATEGIES, { description: 'The current strategy. Null before one is chosen.' })),
-    created: Reply(decidedFields),
+    strategy: Nullable(KnownOf(STRATEGIES, { description: 'The current strategy. Null before one is chosen.' })),
+    created: DecisionSchema,
     own_company_of: Nullable(
       ResponseText({
         description: 'The license whose own company it is, even if another company holds that license now.',
@@ -228,47 +241,51 @@ export const CompanyExplanationSchema = Named(
     ),
     vendor_company_of: Nullable(ResponseText({ description: 'The normalized UBI whose vendor company it is.' })),
     vendor_candidates: Type.Array(
-      Reply({
-        license_number: ResponseText(),
-        transaction_id_original: Nullable(
-          ResponseText({
+      Named(
+        'VendorCandidate',
+        Reply({
+          license_number: ResponseText(),
+          transaction_id_original: Nullable(
+            ResponseText({
+              description:
+                "The state's number for the creation of the license. The oldest license has the lowest number.",
+            }),
+          ),
+          company_id: Nullable(Uuid({ description: 'The own company of the license.' })),
+          verdict: KnownOf(VENDOR_VERDICTS, {
             description:
-              "The state's number for the creation of the license. The oldest license has the lowest number.",
+              'Why the own company of the license is or is not the vendor company. `newer`: the license is newer than that of the chosen company. `joined_later`: the license is older, but joined the vendor after the choice. `represents_another_ubi`: the company already represents another vendor. `manual_company_wins`: a manual company was adopted. `no_own_company`: the license never had a company of its own.',
           }),
-        ),
-        company_id: Nullable(Uuid({ description: 'The own company of the license.' })),
-        verdict: OneOf(VENDOR_VERDICTS, {
-          description:
-            'Why the own company of the license is or is not the vendor company. `newer`: the license is newer than that of the chosen company. `joined_later`: the license is older, but joined the vendor after the choice. `represents_another_ubi`: the company already represents another vendor. `manual_company_wins`: a manual company was adopted. `no_own_company`: the license never had a company of its own.',
         }),
-      }),
+      ),
       {
         description:
           'The licenses whose own companies could have become the vendor company of that UBI, the oldest first.',
       },
     ),
     licenses: Type.Array(
-      Reply({
-        license_number: ResponseText({ description: 'As the state lists it.' }),
-        license_key: ResponseText({ description: 'The normalized license number, which identifies the license.' }),
-        ubi: Nullable(ResponseText({ description: 'As the state lists it.' })),
-        ubi_key: Nullable(
-          ResponseText({ description: 'The normalized UBI, which groups licenses. Null for a blank UBI.' }),
-        ),
-        active: Type.Boolean(),
-        rule: OneOf(HOLDING_RULES, {
-          description:
-            'The rule by which this company holds the license. `inactive_keeps_company`: inactive licenses stay where they were. `decided_by_user`: a resolved conflict. `manual_company`: a user added the license to this manual company. `no_ubi`: the state lists no UBI, so the license has its own company. `vendor_company`: the company of its UBI (`one_per_vendor`). `own_company`: the company of the license (`one_per_license`).',
-        }),
-        rejected: Type.Array(Reply({ company_id: Uuid(), reason: OneOf(REJECTIONS) }), {
-          description: 'Other companies that could hold the license, with the reason why they do not.',
-        }),
-        decided: Nullable(
-          Reply(decidedFields, {
+      Named(
+        'ExplainedLicense',
+        Reply({
+          license_number: ResponseText({ description: 'As the state lists it.' }),
+          license_key: ResponseText({ description: 'The normalized license number, which identifies the license.' }),
+          ubi: Nullable(ResponseText({ description: 'As the state lists it.' })),
+          ubi_key: Nullable(
+            ResponseText({ description: 'The normalized UBI, which groups licenses. Null for a blank UBI.' }),
+          ),
+          active: Type.Boolean(),
+          rule: KnownOf(HOLDING_RULES, {
+            description:
+              'The rule by which this company holds the license. `inactive_keeps_company`: inactive licenses stay where they were. `decided_by_user`: a resolved conflict. `manual_company`: a user added the license to this manual company. `no_ubi`: the state lists no UBI, so the license has its own company. `vendor_company`: the company of its UBI (`one_per_vendor`). `own_company`: the company of the license (`one_per_license`).',
+          }),
+          rejected: Type.Array(Named('RejectedCompany', Reply({ company_id: Uuid(), reason: KnownOf(REJECTIONS) })), {
+            description: 'Other companies that could hold the license, with the reason why they do not.',
+          }),
+          decided: NullableObject(DecisionSchema, {
             description: 'Who assigned the license to the company. Null if the feed no longer has it.',
           }),
-        ),
-      }),
+        }),
+      ),
       { description: 'All its licenses, including inactive ones.' },
     ),
   }),
@@ -281,31 +298,40 @@ export const CompanyHistorySchema = Named(
   'CompanyHistory',
   Reply({
     names: Type.Array(
-      Reply({
-        name: ResponseText(),
-        since_datetime: since,
-        until_datetime: until,
-        actor: Nullable(
-          ResponseText({ description: 'Who requested the sync or edited the name. Null for an unknown beginning.' }),
-        ),
-        run_id: Nullable(Uuid()),
-      }),
+      Named(
+        'CompanyNamePeriod',
+        Reply({
+          name: ResponseText(),
+          since_datetime: since,
+          until_datetime: until,
+          actor: Nullable(
+            ResponseText({ description: 'Who requested the sync or edited the name. Null for an unknown beginning.' }),
+          ),
+          run_id: Nullable(Uuid()),
+        }),
+      ),
     ),
     licenses: Type.Array(
-      Reply({
-        license_id: Uuid(),
-        license_number: ResponseText(),
-        since_datetime: since,
-        since_reason: Nullable(ResponseText({ examples: ['first_seen'] })),
-        from_company_id: Nullable(Uuid({ description: 'The company that held the license before.' })),
-        until_datetime: until,
-        until_reason: Nullable(ResponseText({ examples: ['sold'] })),
-        to_company_id: Nullable(Uuid({ description: 'The company that held the license next.' })),
-      }),
+      Named(
+        'CompanyLicensePeriod',
+        Reply({
+          license_id: Uuid(),
+          license_number: ResponseText(),
+          since_datetime: since,
+          since_reason: Nullable(ResponseText({ examples: ['first_seen'] })),
+          from_company_id: Nullable(Uuid({ description: 'The company that held the license before.' })),
+          until_datetime: until,
+          until_reason: Nullable(ResponseText({ examples: ['sold'] })),
+          to_company_id: Nullable(Uuid({ description: 'The company that held the license next.' })),
+        }),
+      ),
       { description: 'The licenses that it held, in the order in which it received them.' },
     ),
     owners: Type.Array(
-      Reply({ license_number: ResponseText(), ubi: Nullable(ResponseText()), until_datetime: until }),
+      Named(
+        'LicenseOwner',
+        Reply({ license_number: ResponseText(), ubi: Nullable(ResponseText()), until_datetime: until }),
+      ),
       {
         description: 'The vendors that held these licenses according to the state, the earliest first.',
       },

@@ -2,9 +2,10 @@ import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { fromSnakeCaseFields, toFieldPairs, toSnakeCase, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
+import { toEtag } from '../../http/etag.js';
 import { operation } from '../../http/operation.js';
-import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, ifMatchHeader, TenantParams } from '../../http/primitives.js';
+import { toPrecondition } from '../../http/preconditions.js';
+import { ifMatchHeader, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type {
   DocumentPath,
@@ -18,12 +19,7 @@ import {
   CREDENTIAL_ENTRY_FIELDS,
   LICENSE_ENTRY_FIELDS,
 } from './document.js';
-import {
-  ConfigurationBodySchema,
-  ConfigurationQuerySchema,
-  ConfigurationResultSchema,
-  ConfigurationSchema,
-} from './schema.js';
+import { ConfigurationQuerySchema, ConfigurationResultSchema, ConfigurationSchema } from './schema.js';
 import {
   type ConfigurationPorts,
   getConfiguration,
@@ -46,14 +42,13 @@ export function registerConfigurationRoutes(
         summary: 'Get the configuration',
         description: 'Returns the whole setup as one document, without secrets. PUT accepts the document as it is.',
         params: TenantParams,
-        replies: { 200: { description: 'The configuration.', schema: ConfigurationSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The configuration.', schema: ConfigurationSchema } },
         errors: ['not_found'],
       }),
     },
-    async ({ params }, reply) => {
+    async ({ params }) => {
       const { configuration, version } = await getConfiguration(db, params.tenant_id);
-      sendEtag(reply, version);
-      return toConfigurationReply(configuration);
+      return { ...toConfigurationReply(configuration), etag: toEtag(version) };
     },
   );
 
@@ -70,12 +65,11 @@ export function registerConfigurationRoutes(
         params: TenantParams,
         querystring: ConfigurationQuerySchema,
         headers: ifMatchHeader,
-        body: ConfigurationBodySchema,
+        body: ConfigurationSchema,
         replies: {
           200: {
             description: 'Each difference, and the resulting configuration.',
             schema: ConfigurationResultSchema,
-            headers: etagHeader,
           },
         },
         errors: [
@@ -99,16 +93,16 @@ export function registerConfigurationRoutes(
         ],
       }),
     },
-    async (request, reply) => {
+    async (request) => {
       const { params, body, query } = request;
       const options = {
         isDryRun: query.dry_run ?? false,
         precondition: toPrecondition(request),
         principal: principalOf(request),
       };
-      const result = await putConfiguration(db, ports, params.tenant_id, toWanted(body), options);
-      sendEtag(reply, result.version);
-      return toResultReply(result);
+      return toResultReply(
+        await putConfiguration(db, ports, params.tenant_id, { ...toWanted(body), confirm: query.confirm }, options),
+      );
     },
   );
 }
@@ -120,8 +114,9 @@ const toWanted = ({
   company_creation_preference: preference,
   credentials,
   licenses,
+  etag: _ignored,
   ...body
-}: Static<typeof ConfigurationBodySchema>): WantedConfiguration => ({
+}: Static<typeof ConfigurationSchema>): WantedConfiguration => ({
   ...body,
   companyCreationPreference: preference && { strategy: preference.strategy, includeLabs: preference.include_labs },
   credentials: credentials?.map((entry) => fromSnakeCaseFields<WantedCredential>(entry, CREDENTIAL_FIELDS)),
@@ -148,7 +143,7 @@ const toConfigurationReply = ({
   licenses: licenses.map((license) => toSnakeCaseFields(license, LICENSE_FIELDS)),
 });
 
-function toResultReply({ isDryRun, differences, configuration }: Result) {
+function toResultReply({ isDryRun, differences, configuration, version }: Result) {
   const applied = differences.filter(({ isApplied }) => isApplied).length;
   return {
     dry_run: isDryRun,
@@ -163,6 +158,7 @@ function toResultReply({ isDryRun, differences, configuration }: Result) {
       detail,
     })),
     configuration: toConfigurationReply(configuration),
+    etag: toEtag(version),
   };
 }
 

@@ -1,9 +1,21 @@
 import Type from 'typebox';
 import { ENVIRONMENTS } from '../../domain/environment.js';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { Body, Count, Named, Nullable, OneOf, Reply, ResponseText, Text } from '../../http/primitives.js';
+import {
+  Body,
+  Count,
+  etagField,
+  KnownOf,
+  Named,
+  Nullable,
+  NullableObject,
+  OneOf,
+  Reply,
+  ResponseText,
+  Text,
+} from '../../http/primitives.js';
 import { licenseNumber } from '../credentials/schema.js';
-import { settingFields, settingPatches } from '../licenses/schema.js';
+import { settingPatches } from '../licenses/schema.js';
 
 const EXAMPLE_LICENSE = {
   license_number: '220091777',
@@ -29,70 +41,90 @@ const EXAMPLE = {
   licenses: [EXAMPLE_LICENSE],
 };
 
-const unchanged = 'Null leaves it unchanged.';
-const { credential_id: _body, ...patches } = settingPatches;
-const { credential_id: _reply, ...shown } = settingFields;
+const unchanged = 'In a request, null leaves it unchanged.';
+const { credential_id: _credential, ...settings } = settingPatches;
 
-const LicenseEntryBody = Body({
-  ...patches,
-  license_number: Text(64, { examples: ['220091777'] }),
-  name: Type.Optional(Nullable(Text(200, { description: unchanged, examples: ['Example Mesa Farms'] }))),
-  license_type: Type.Optional(Nullable(Text(100, { description: unchanged, examples: ['Retailer'] }))),
-  credential: Type.Optional(
-    Nullable(
-      Text(200, {
-        description: 'The username of the company credential that the license uses.',
-        examples: ['user@example.com'],
-      }),
-    ),
+/** One type for GET and PUT: GET returns every field, PUT accepts any of them. */
+export const ConfigurationSchema = Named(
+  'TenantConfiguration',
+  Reply(
+    {
+      tenant: Type.Optional(
+        Named(
+          'ConfigurationTenant',
+          Reply({
+            name: Text(200, { examples: ['Example Mesa Farms'] }),
+            state: Text(8, { examples: ['NM'] }),
+            environment: KnownOf(ENVIRONMENTS, { examples: ['training'] }),
+          }),
+        ),
+      ),
+      ubi: Type.Optional(Nullable(Text(64, { description: unchanged, examples: ['422000931'] }))),
+      company_creation_preference: Type.Optional(
+        NullableObject(
+          Named(
+            'ConfigurationPreference',
+            Reply({
+              strategy: KnownOf(STRATEGIES, { examples: ['one_per_license'] }),
+              include_labs: Type.Optional(
+                Type.Boolean({ description: 'In a request, defaults to `false`.', examples: [false] }),
+              ),
+            }),
+          ),
+        ),
+      ),
+      credentials: Type.Optional(
+        Type.Array(
+          Named(
+            'ConfigurationCredential',
+            Reply({
+              description: Text(120, { examples: ['State login of the office'] }),
+              username: Text(200, { examples: ['user@example.com'] }),
+              license_number: licenseNumber,
+            }),
+          ),
+          { maxItems: 100, description: 'The company credentials, without passwords.' },
+        ),
+      ),
+      licenses: Type.Optional(
+        Type.Array(
+          Named(
+            'ConfigurationLicense',
+            Reply({
+              ...settings,
+              license_number: Text(64, { examples: ['220091777'] }),
+              name: Type.Optional(Nullable(Text(200, { description: unchanged, examples: ['Example Mesa Farms'] }))),
+              license_type: Type.Optional(Nullable(Text(100, { description: unchanged, examples: ['Retailer'] }))),
+              credential: Type.Optional(
+                Nullable(
+                  Text(200, {
+                    description: 'The username of the company credential that the license uses.',
+                    examples: ['user@example.com'],
+                  }),
+                ),
+              ),
+            }),
+          ),
+          {
+            maxItems: 500,
+            description:
+              'All licenses of the tenant. Licenses that the tenant created earlier and that are missing in a request are archived.',
+          },
+        ),
+      ),
+      etag: Type.Optional(
+        Text(100, {
+          description: 'The version of the document, for `If-Match`. Ignored in a request.',
+          examples: ['"3"'],
+        }),
+      ),
+    },
+    {
+      description:
+        'The setup of a tenant, without secrets. GET returns it whole, and PUT accepts it as it is. In a request, omitted fields stay unchanged.',
+      examples: [EXAMPLE],
+    },
   ),
-});
-
-const nullable = <S extends ReturnType<typeof Body>>(schema: S) => Type.Union([schema, Type.Null()]);
-
-export const ConfigurationBodySchema = Body(
-  {
-    tenant: Type.Optional(
-      Body({
-        name: Text(200, { examples: ['Example Mesa Farms'] }),
-        state: Text(8, { examples: ['NM'] }),
-        environment: OneOf(ENVIRONMENTS, { examples: ['training'] }),
-      }),
-    ),
-    ubi: Type.Optional(Nullable(Text(64, { description: unchanged, examples: ['422000931'] }))),
-    company_creation_preference: Type.Optional(
-      nullable(
-        Body({
-          strategy: OneOf(STRATEGIES, { examples: ['one_per_license'] }),
-          include_labs: Type.Optional(Type.Boolean({ description: 'Defaults to `false`.', examples: [false] })),
-        }),
-      ),
-    ),
-    credentials: Type.Optional(
-      Type.Array(
-        Body({
-          description: Text(120, { examples: ['State login of the office'] }),
-          username: Text(200, { examples: ['user@example.com'] }),
-          license_number: licenseNumber,
-        }),
-        { maxItems: 100, description: 'The company credentials, without passwords.' },
-      ),
-    ),
-    licenses: Type.Optional(
-      Type.Array(LicenseEntryBody, {
-        maxItems: 500,
-        description:
-          'All licenses of the tenant. Licenses that the tenant created earlier and that are missing here are archived.',
-      }),
-    ),
-    confirm: Type.Optional(
-      OneOf(['change_ubi'], {
-        description: 'Required to change the UBI of a tenant that has licenses.',
-        examples: ['change_ubi'],
-      }),
-    ),
-  },
-  { examples: [EXAMPLE] },
 );
 
 export const ConfigurationQuerySchema = Body({
@@ -103,32 +135,13 @@ export const ConfigurationQuerySchema = Body({
       examples: [true],
     }),
   ),
-});
-
-export const ConfigurationSchema = Named(
-  'Configuration',
-  Reply(
-    {
-      tenant: Reply({ name: ResponseText(), state: ResponseText(), environment: OneOf(ENVIRONMENTS) }),
-      ubi: Nullable(ResponseText()),
-      company_creation_preference: Type.Union([
-        Reply({ strategy: OneOf(STRATEGIES), include_labs: Type.Boolean() }),
-        Type.Null(),
-      ]),
-      credentials: Type.Array(
-        Reply({
-          description: ResponseText(),
-          username: ResponseText(),
-          license_number: Nullable(
-            ResponseText({ description: 'The license number sent with every login; null if none is sent.' }),
-          ),
-        }),
-      ),
-      licenses: Type.Array(Reply({ license_number: ResponseText(), ...shown, credential: Nullable(ResponseText()) })),
-    },
-    { description: 'The whole setup of a tenant, without secrets. PUT accepts it as it is.', examples: [EXAMPLE] },
+  confirm: Type.Optional(
+    OneOf(['change_ubi'], {
+      description: 'Required to change the UBI of a tenant that has licenses.',
+      examples: ['change_ubi'],
+    }),
   ),
-);
+});
 
 const anything = (description: string) => Type.Unsafe<unknown>({ description });
 
@@ -139,36 +152,40 @@ export const ConfigurationResultSchema = Named(
     applied: Count({ description: 'The number of differences that were applied, or would be in a real run.' }),
     pending: Count({ description: 'The number of differences that need another step first.' }),
     differences: Type.Array(
-      Reply({
-        path: ResponseText({
-          description: 'The place in the document. Entries of lists are named by their username or license number.',
-          examples: ['/licenses/220091777/sync_enabled'],
+      Named(
+        'ConfigurationDifference',
+        Reply({
+          path: ResponseText({
+            description: 'The place in the document. Entries of lists are named by their username or license number.',
+            examples: ['/licenses/220091777/sync_enabled'],
+          }),
+          action: KnownOf(
+            [
+              'set',
+              'create',
+              'update',
+              'archive',
+              'restore',
+              'keep',
+              'needs_password',
+              'needs_verification',
+              'needs_login',
+            ],
+            {
+              description:
+                '`keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_verification`: change the license number of the login with `PATCH …/credentials/{id}`, which verifies it. `needs_login`: the license can be created once a credential works.',
+            },
+          ),
+          before: anything('The value before. Null if there was none.'),
+          after: anything('The value in the document. Null if there is none.'),
+          applied: Type.Boolean({ description: 'Whether it was applied, or would be in a real run.' }),
+          detail: Nullable(
+            ResponseText({ description: 'Why it was not applied, and what to do. Null if it was applied.' }),
+          ),
         }),
-        action: OneOf(
-          [
-            'set',
-            'create',
-            'update',
-            'archive',
-            'restore',
-            'keep',
-            'needs_password',
-            'needs_verification',
-            'needs_login',
-          ],
-          {
-            description:
-              '`keep`: a credential that is missing from the document stays. `needs_password`: create the credential with `POST …/credentials`. `needs_verification`: change the license number of the login with `PATCH …/credentials/{id}`, which verifies it. `needs_login`: the license can be created once a credential works.',
-          },
-        ),
-        before: anything('The value before. Null if there was none.'),
-        after: anything('The value in the document. Null if there is none.'),
-        applied: Type.Boolean({ description: 'Whether it was applied, or would be in a real run.' }),
-        detail: Nullable(
-          ResponseText({ description: 'Why it was not applied, and what to do. Null if it was applied.' }),
-        ),
-      }),
+      ),
     ),
     configuration: ConfigurationSchema,
+    ...etagField,
   }),
 );

@@ -1,8 +1,7 @@
 import type { Db } from '../../db/database.js';
 import { principalOf } from '../../http/auth.js';
-import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
+import type { ListRoutes } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
-import type { Pager } from '../../http/pages.js';
 import { TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { VendorConflict } from './repository.js';
@@ -11,36 +10,24 @@ import { type ConflictPorts, listConflicts, resolveConflict } from './service.js
 
 export interface ConflictsDeps extends ConflictPorts {
   readonly db: Db;
-  readonly pager: Pager;
+  readonly lists: ListRoutes;
 }
 
-export function registerConflictsRoutes(app: App, { db, pager, ...ports }: ConflictsDeps): void {
-  app.get(
-    '/v1/tenants/:tenant_id/conflicts',
-    {
-      schema: operation({
-        id: 'listConflicts',
-        tag: 'Companies',
-        summary: 'List conflicts',
-        description:
-          'A conflict means that several companies claim one vendor, because some of them are manual companies. They are kept apart until a user resolves the conflict.',
-        params: TenantParams,
-        querystring: ConflictListQuerySchema,
-        headers: listHeaders,
-        replies: toListReplies('A page of conflicts, newest first.', ConflictPageSchema),
-        errors: ['not_found', 'invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { params, query } = request;
-      const path = `/v1/tenants/${params.tenant_id}/conflicts`;
-      const page = await listConflicts(db, params.tenant_id, query.status, pager.toPageRequest(path, query));
-      return sendList(request, reply, {
-        data: page.items.map(toConflictReply),
-        next_page: pager.toNextPage(path, query, page),
-      });
-    },
-  );
+export function registerConflictsRoutes(app: App, { db, lists, ...ports }: ConflictsDeps): void {
+  lists.register(app, {
+    path: '/v1/tenants/:tenant_id/conflicts',
+    id: 'listConflicts',
+    tag: 'Companies',
+    summary: 'List conflicts',
+    description:
+      'A conflict means that several companies claim one vendor, because some of them are manual companies. They are kept apart until a user resolves the conflict.',
+    params: TenantParams,
+    querystring: ConflictListQuerySchema,
+    schema: ConflictPageSchema,
+    pageDescription: 'A page of conflicts, newest first.',
+    list: ({ params, query, page }) => listConflicts(db, params.tenant_id, query.status, page),
+    toReply: toConflictReply,
+  });
 
   app.post(
     '/v1/tenants/:tenant_id/conflicts/:id/resolve',

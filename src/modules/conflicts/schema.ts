@@ -2,6 +2,7 @@ import Type from 'typebox';
 import {
   Body,
   Datetime,
+  KnownOf,
   Named,
   Nullable,
   OneOf,
@@ -23,7 +24,7 @@ export const ConflictSchema = Named(
   'Conflict',
   Reply({
     id: Uuid(),
-    status: OneOf(STATUSES, {
+    status: KnownOf(STATUSES, {
       description:
         '`open`: a user must decide. `resolved`: a user has decided. `closed`: the companies changed before a decision, so there is nothing to decide.',
     }),
@@ -32,7 +33,7 @@ export const ConflictSchema = Named(
       description:
         'The companies that claim the vendor and can be chosen. A company that already represents another vendor is left out.',
     }),
-    decision: Nullable(OneOf(DECISIONS, decisionDescription)),
+    decision: Nullable(KnownOf(DECISIONS, decisionDescription)),
     decided_company_id: Nullable(Uuid({ description: 'With `merge`: the company that holds all licenses.' })),
     decided_by: Nullable(ResponseText({ examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] })),
     decided_datetime: Nullable(Datetime()),
@@ -49,12 +50,15 @@ export const ConflictListQuerySchema = Body({
   status: Type.Optional(OneOf(STATUSES, { description: 'Return only conflicts with this status. Defaults to all.' })),
 });
 
-export const ResolveBodySchema = Body(
-  {
-    decision: OneOf(DECISIONS, decisionDescription),
-    company_id: Type.Optional(
-      Uuid({ description: 'Required with `merge`: one of `company_ids`. Not allowed with `keep_apart`.' }),
-    ),
-  },
-  { examples: [{ decision: 'keep_apart' }] },
+export const ResolveBodySchema = Named(
+  'ConflictDecisionInput',
+  Body(
+    {
+      decision: OneOf(DECISIONS, decisionDescription),
+      company_id: Type.Optional(
+        Uuid({ description: 'Required with `merge`: one of `company_ids`. Not allowed with `keep_apart`.' }),
+      ),
+    },
+    { examples: [{ decision: 'keep_apart' }] },
+  ),
 );

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/database.js';
+import { toEtag } from '../../http/etag.js';
 import { operation } from '../../http/operation.js';
-import { sendEtag } from '../../http/preconditions.js';
-import { etagHeader, TenantParams } from '../../http/primitives.js';
+import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { CreationPreference as CreationPreferenceRow } from './repository.js';
 import { CreationPreferenceSchema } from './schema.js';
@@ -16,21 +16,24 @@ export function registerCreationPreferenceRoutes(app: App, { db }: { readonly db
         tag: 'Setup',
         summary: 'Get the company creation preference',
         params: TenantParams,
-        replies: { 200: { description: 'The preference.', schema: CreationPreferenceSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The preference.', schema: CreationPreferenceSchema } },
         errors: ['not_found'],
       }),
     },
-    async ({ params }, reply) => {
-      const preference = await getCreationPreference(db, params.tenant_id);
-      sendEtag(reply, preference.version);
-      return toPreferenceReply(preference);
-    },
+    async ({ params }) => toPreferenceReply(await getCreationPreference(db, params.tenant_id)),
   );
 }
 
-export const toPreferenceReply = ({ strategy, includeLabs, insertedAt, updatedAt }: CreationPreferenceRow) => ({
+export const toPreferenceReply = ({
+  strategy,
+  includeLabs,
+  version,
+  insertedAt,
+  updatedAt,
+}: CreationPreferenceRow) => ({
   strategy,
   include_labs: includeLabs,
+  etag: toEtag(version),
   inserted_datetime: insertedAt.toISOString(),
   updated_datetime: updatedAt.toISOString(),
 });

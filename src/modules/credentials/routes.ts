@@ -1,19 +1,11 @@
 import type { Db } from '../../db/database.js';
 import { Secret } from '../../domain/secret.js';
 import { principalOf } from '../../http/auth.js';
-import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
+import { toEtag } from '../../http/etag.js';
+import { type ListRoutes, PageQuerySchema } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
-import type { Pager } from '../../http/pages.js';
-import { sendEtag, toEtag, toPrecondition } from '../../http/preconditions.js';
-import {
-  Body,
-  etagHeader,
-  ifMatchHeader,
-  locationHeader,
-  pageQuery,
-  TenantParams,
-  toItemParams,
-} from '../../http/primitives.js';
+import { toPrecondition } from '../../http/preconditions.js';
+import { ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { type Coverage, listCoverage } from './coverage.js';
 import { isRemembered, type LoginResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
@@ -39,7 +31,7 @@ import { verifyCredential } from './verify-service.js';
 
 export interface CredentialsDeps extends CredentialPorts {
   readonly db: Db;
-  readonly pager: Pager;
+  readonly lists: ListRoutes;
 }
 
 const LOGIN_ERRORS = [
@@ -53,7 +45,7 @@ const LOGIN_ERRORS = [
   'license_number_not_used',
 ] as const;
 
-export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: CredentialsDeps): void {
+export function registerCredentialsRoutes(app: App, { db, lists, ...ports }: CredentialsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/credentials',
     {
@@ -66,7 +58,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         params: TenantParams,
         body: CredentialBodySchema,
         replies: {
-          201: { description: 'Created.', schema: CredentialSchema, headers: { ...etagHeader, ...locationHeader } },
+          201: { description: 'Created.', schema: CredentialSchema, headers: locationHeader },
         },
         errors: ['not_found', 'setup_incomplete', 'credential_exists', ...LOGIN_ERRORS],
       }),
@@ -76,40 +68,25 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
       const { license_number: licenseNumber = null, ...rest } = body;
       const input = { ...rest, licenseNumber, password: new Secret(body.password), verify: body.verify ?? 'required' };
       const view = await createCredential(db, ports, params.tenant_id, input, principalOf(request));
-      sendEtag(reply, view.credential.version)
-        .code(201)
-        .header('location', `/v1/tenants/${params.tenant_id}/credentials/${view.credential.id}`);
+      reply.code(201).header('location', `/v1/tenants/${params.tenant_id}/credentials/${view.credential.id}`);
       return toCredentialReply(view);
     },
   );
 
-  app.get(
-    '/v1/tenants/:tenant_id/credentials',
-    {
-      schema: operation({
-        id: 'listCredentials',
-        tag: 'Credentials',
-        summary: 'List credentials',
-        description:
-          "Passwords are never returned. Users see the company's credentials and their own; admins and operators see all credentials.",
-        params: TenantParams,
-        querystring: Body(pageQuery),
-        headers: listHeaders,
-        replies: toListReplies('A page of credentials, oldest first.', CredentialPageSchema),
-        errors: ['not_found', 'invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { params, query } = request;
-      const path = `/v1/tenants/${params.tenant_id}/credentials`;
-      const wanted = pager.toPageRequest(path, query);
-      const page = await listCredentials(db, params.tenant_id, wanted, principalOf(request));
-      return sendList(request, reply, {
-        data: page.items.map(toCredentialReply),
-        next_page: pager.toNextPage(path, query, page),
-      });
-    },
-  );
+  lists.register(app, {
+    path: '/v1/tenants/:tenant_id/credentials',
+    id: 'listCredentials',
+    tag: 'Credentials',
+    summary: 'List credentials',
+    description:
+      "Passwords are never returned. Users see the company's credentials and their own; admins and operators see all credentials.",
+    params: TenantParams,
+    querystring: PageQuerySchema,
+    schema: CredentialPageSchema,
+    pageDescription: 'A page of credentials, oldest first.',
+    list: ({ params, page, principal }) => listCredentials(db, params.tenant_id, page, principal),
+    toReply: toCredentialReply,
+  });
 
   app.get(
     '/v1/tenants/:tenant_id/credentials/:id',
@@ -121,15 +98,13 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         description:
           'The password is never returned. Only the owner can get a user credential: admins and operators, who see it in the list, get 403.',
         params: toItemParams('credential'),
-        replies: { 200: { description: 'The credential.', schema: CredentialSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The credential.', schema: CredentialSchema } },
         errors: ['not_found'],
       }),
     },
-    async (request, reply) => {
+    async (request) => {
       const { params } = request;
-      const view = await getCredential(db, params.tenant_id, params.id, principalOf(request));
-      sendEtag(reply, view.credential.version);
-      return toCredentialReply(view);
+      return toCredentialReply(await getCredential(db, params.tenant_id, params.id, principalOf(request)));
     },
   );
 
@@ -145,7 +120,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         params: toItemParams('credential'),
         headers: ifMatchHeader,
         body: CredentialPatchSchema,
-        replies: { 200: { description: 'Updated.', schema: CredentialSchema, headers: etagHeader } },
+        replies: { 200: { description: 'Updated.', schema: CredentialSchema } },
         errors: [
           'not_found',
           'setup_incomplete',
@@ -157,7 +132,7 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         ],
       }),
     },
-    async (request, reply) => {
+    async (request) => {
       const { params, body } = request;
       const changes = {
         ...body,
@@ -165,15 +140,15 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
         password: body.password === undefined ? undefined : new Secret(body.password),
         verify: body.verify ?? 'required',
       };
-      const view = await updateCredential(db, ports, {
-        tenantId: params.tenant_id,
-        id: params.id,
-        changes,
-        precondition: toPrecondition(request),
-        principal: principalOf(request),
-      });
-      sendEtag(reply, view.credential.version);
-      return toCredentialReply(view);
+      return toCredentialReply(
+        await updateCredential(db, ports, {
+          tenantId: params.tenant_id,
+          id: params.id,
+          changes,
+          precondition: toPrecondition(request),
+          principal: principalOf(request),
+        }),
+      );
     },
   );
 
@@ -233,32 +208,20 @@ export function registerCredentialsRoutes(app: App, { db, pager, ...ports }: Cre
     },
   );
 
-  app.get(
-    '/v1/tenants/:tenant_id/credential-coverage',
-    {
-      schema: operation({
-        id: 'listCredentialCoverage',
-        tag: 'Credentials',
-        summary: 'List credential coverage',
-        description:
-          'Returns the credential that a sync of each user would use now. Includes users that called the API with a token and users registered with `PUT …/users/{user_id}`.',
-        params: TenantParams,
-        querystring: Body(pageQuery),
-        headers: listHeaders,
-        replies: toListReplies('A page, ordered by user id.', CredentialCoveragePageSchema),
-        errors: ['not_found', 'invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { params, query } = request;
-      const path = `/v1/tenants/${params.tenant_id}/credential-coverage`;
-      const page = await listCoverage(db, ports, params.tenant_id, pager.toPageRequest(path, query));
-      return sendList(request, reply, {
-        data: page.items.map(toCoverageReply),
-        next_page: pager.toNextPage(path, query, page),
-      });
-    },
-  );
+  lists.register(app, {
+    path: '/v1/tenants/:tenant_id/credential-coverage',
+    id: 'listCredentialCoverage',
+    tag: 'Credentials',
+    summary: 'List credential coverage',
+    description:
+      'Returns the credential that a sync of each user would use now. Includes users that called the API with a token and users registered with `PUT …/users/{user_id}`.',
+    params: TenantParams,
+    querystring: PageQuerySchema,
+    schema: CredentialCoveragePageSchema,
+    pageDescription: 'A page, ordered by user id.',
+    list: ({ params, page }) => listCoverage(db, ports, params.tenant_id, page),
+    toReply: toCoverageReply,
+  });
 }
 
 function toCoverageReply({ user, chosen, own }: Coverage) {

@@ -3,8 +3,11 @@ import { CREDENTIAL_CHOICES } from '../../domain/credential-choice.js';
 import {
   Body,
   Datetime,
+  etagField,
+  KnownOf,
   Named,
   Nullable,
+  NullableObject,
   OneOf,
   OpaqueText,
   Page,
@@ -50,40 +53,46 @@ const verify = Type.Optional(
   }),
 );
 
-export const CredentialBodySchema = Body(
-  {
-    description,
-    username,
-    password,
-    license_number: licenseNumber,
-    owner: OneOf(OWNERS, {
-      description:
-        '`company`: used for syncs of all users, the schedule and API keys. `user`: used only for syncs of the calling user; not available to API keys.',
-      examples: ['company'],
-    }),
-    verify,
-  },
-  {
-    examples: [
-      {
-        description: 'Office login',
-        username: 'user@example.com',
-        password: 'correct horse',
-        owner: 'company',
-      },
-    ],
-  },
+export const CredentialBodySchema = Named(
+  'CredentialInput',
+  Body(
+    {
+      description,
+      username,
+      password,
+      license_number: licenseNumber,
+      owner: OneOf(OWNERS, {
+        description:
+          '`company`: used for syncs of all users, the schedule and API keys. `user`: used only for syncs of the calling user; not available to API keys.',
+        examples: ['company'],
+      }),
+      verify,
+    },
+    {
+      examples: [
+        {
+          description: 'Office login',
+          username: 'user@example.com',
+          password: 'correct horse',
+          owner: 'company',
+        },
+      ],
+    },
+  ),
 );
 
-export const CredentialPatchSchema = Body(
-  {
-    description: Type.Optional(description),
-    username: Type.Optional(username),
-    password: Type.Optional(password),
-    license_number: licenseNumber,
-    verify,
-  },
-  { minProperties: 1, examples: [{ description: 'Office login' }] },
+export const CredentialPatchSchema = Named(
+  'CredentialPatch',
+  Body(
+    {
+      description: Type.Optional(description),
+      username: Type.Optional(username),
+      password: Type.Optional(password),
+      license_number: licenseNumber,
+      verify,
+    },
+    { minProperties: 1, examples: [{ description: 'Office login' }] },
+  ),
 );
 
 export const CredentialSchema = Named(
@@ -95,12 +104,12 @@ export const CredentialSchema = Named(
     license_number: Nullable(
       ResponseText({ description: 'The license number sent with every login; null if none is sent.' }),
     ),
-    owner: OneOf(OWNERS),
+    owner: KnownOf(OWNERS),
     owner_user_id: Nullable(
       ResponseText({ description: 'The user that owns it; null if `owner` is `company`.', examples: ['user-1'] }),
     ),
     ubi: ResponseText({ description: "The tenant's UBI, which every BioTrack login sends.", examples: ['422000931'] }),
-    status: OneOf(STATUSES, {
+    status: KnownOf(STATUSES, {
       description:
         'The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. `rejected`: wrong username or password. `refused`: BioTrack refused the login for another reason, for example because the account is locked or inactive. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.',
     }),
@@ -114,7 +123,7 @@ export const CredentialSchema = Named(
           'When a sync or a license lookup last logged in with it. Syncs that use a list of the state from the last minutes do not log in.',
       }),
     ),
-    etag: ResponseText({ description: 'The current ETag, for If-Match.', examples: ['"1"'] }),
+    ...etagField,
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
@@ -122,22 +131,25 @@ export const CredentialSchema = Named(
 
 export const CredentialPageSchema = Page('CredentialPage', CredentialSchema);
 
-export const VerificationBodySchema = Body(
-  {
-    force: Type.Optional(
-      Type.Boolean({
-        description:
-          'Send the login to BioTrack even if the credential is `rejected` or `refused`. Only for users: API keys get the remembered result. Defaults to `false`.',
-      }),
-    ),
-  },
-  { examples: [{ force: true }] },
+export const VerificationBodySchema = Named(
+  'VerificationInput',
+  Body(
+    {
+      force: Type.Optional(
+        Type.Boolean({
+          description:
+            'Send the login to BioTrack even if the credential is `rejected` or `refused`. Only for users: API keys get the remembered result. Defaults to `false`.',
+        }),
+      ),
+    },
+    { examples: [{ force: true }] },
+  ),
 );
 
 export const VerificationSchema = Named(
   'Verification',
   Reply({
-    result: OneOf(['valid', 'rejected', 'refused', 'ubi_rejected', 'privilege_missing', 'unavailable'], {
+    result: KnownOf(['valid', 'rejected', 'refused', 'ubi_rejected', 'privilege_missing', 'unavailable'], {
       description: '`unavailable`: BioTrack neither accepted nor rejected the login. All other values are the status.',
     }),
     remembered: Type.Boolean({
@@ -163,23 +175,23 @@ export const CredentialCoverageSchema = Named(
     active: Type.Boolean({ description: 'False if the host application deactivated the user.' }),
     last_seen_datetime: Nullable(Datetime()),
     covered: Type.Boolean({ description: 'Whether a sync of this user has a usable credential now.' }),
-    credential: Type.Union(
-      [
+    credential: NullableObject(
+      Named(
+        'ChosenCredential',
         Reply({
           id: Uuid(),
-          owner: OneOf(OWNERS),
-          status: OneOf(['valid', 'unverified']),
-          reason: OneOf(CREDENTIAL_CHOICES, {
+          owner: KnownOf(OWNERS),
+          status: KnownOf(['valid', 'unverified']),
+          reason: KnownOf(CREDENTIAL_CHOICES, {
             description:
               "Why this credential was chosen. `own`: it belongs to the user. The others are company credentials, chosen because the user has none (`own_missing`), BioTrack rejected the user's own (`own_rejected`), its password cannot be decrypted (`own_unreadable`), or no user made the request (`no_user`).",
           }),
         }),
-        Type.Null(),
-      ],
+      ),
       { description: 'The credential that a sync of this user would use; null if `covered` is false.' },
     ),
     own_status: Nullable(
-      OneOf(STATUSES, { description: "The status of the user's own credential; null if there is none." }),
+      KnownOf(STATUSES, { description: "The status of the user's own credential; null if there is none." }),
     ),
     own_status_detail: Nullable(ResponseText({ description: 'What to do about `own_status`. Text for users.' })),
   }),

@@ -5,11 +5,11 @@ import { SHOWN_LISTING_FIELDS } from '../../domain/license-fields.js';
 import { ERRORS, type ServiceError } from '../../domain/service-error.js';
 import { fromSnakeCaseFields, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
-import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
+import { toEtag } from '../../http/etag.js';
+import type { ListRoutes } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
-import type { Pager } from '../../http/pages.js';
-import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
+import { toPrecondition } from '../../http/preconditions.js';
+import { ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { type LicensePorts, listAvailableLicenses } from './available-licenses.js';
 import type { OwnLicense, OwnList } from './own-list.js';
@@ -50,10 +50,10 @@ const BULK_LIMIT_BYTES = 1024 * 1024;
 
 export interface LicensesDeps extends LicensePorts {
   readonly db: Db;
-  readonly pager: Pager;
+  readonly lists: ListRoutes;
 }
 
-export function registerLicensesRoutes(app: App, { db, pager, ...ports }: LicensesDeps): void {
+export function registerLicensesRoutes(app: App, { db, lists, ...ports }: LicensesDeps): void {
   app.get(
     '/v1/tenants/:tenant_id/available-licenses',
     {
@@ -88,7 +88,7 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
           201: {
             description: 'The created license.',
             schema: LicenseSchema,
-            headers: { ...etagHeader, ...locationHeader },
+            headers: locationHeader,
           },
         },
         errors: ['not_found', ...LIST_ERRORS, 'license_exists', 'license_not_available', ...CHANGE_ERRORS],
@@ -97,9 +97,7 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
     async (request, reply) => {
       const { params, body } = request;
       const view = await createLicense(db, ports, params.tenant_id, toInput(body), principalOf(request));
-      sendEtag(reply, view.license.version)
-        .code(201)
-        .header('location', `/v1/tenants/${params.tenant_id}/licenses/${view.license.id}`);
+      reply.code(201).header('location', `/v1/tenants/${params.tenant_id}/licenses/${view.license.id}`);
       return toLicenseReply(view);
     },
   );
@@ -126,32 +124,19 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
     },
   );
 
-  app.get(
-    '/v1/tenants/:tenant_id/licenses',
-    {
-      schema: operation({
-        id: 'listLicenses',
-        tag: 'Licenses',
-        summary: 'List licenses',
-        description: 'Created licenses, the oldest first. Archived licenses are excluded by default.',
-        params: TenantParams,
-        querystring: LicenseListQuerySchema,
-        headers: listHeaders,
-        replies: toListReplies('A page of licenses.', LicensePageSchema),
-        errors: ['not_found', 'invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { params, query } = request;
-      const path = `/v1/tenants/${params.tenant_id}/licenses`;
-      const archived = query.archived ?? 'exclude';
-      const page = await listLicenses(db, params.tenant_id, archived, pager.toPageRequest(path, query));
-      return sendList(request, reply, {
-        data: page.items.map(toLicenseReply),
-        next_page: pager.toNextPage(path, query, page),
-      });
-    },
-  );
+  lists.register(app, {
+    path: '/v1/tenants/:tenant_id/licenses',
+    id: 'listLicenses',
+    tag: 'Licenses',
+    summary: 'List licenses',
+    description: 'Created licenses, the oldest first. Archived licenses are excluded by default.',
+    params: TenantParams,
+    querystring: LicenseListQuerySchema,
+    schema: LicensePageSchema,
+    pageDescription: 'A page of licenses.',
+    list: ({ params, query, page }) => listLicenses(db, params.tenant_id, query.archived ?? 'exclude', page),
+    toReply: toLicenseReply,
+  });
 
   app.get(
     '/v1/tenants/:tenant_id/licenses/:id',
@@ -162,15 +147,11 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
         summary: 'Get a license',
         description: 'Also returns archived licenses.',
         params: toItemParams('license'),
-        replies: { 200: { description: 'The license.', schema: LicenseSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The license.', schema: LicenseSchema } },
         errors: ['not_found'],
       }),
     },
-    async ({ params }, reply) => {
-      const view = await getLicense(db, params.tenant_id, params.id);
-      sendEtag(reply, view.license.version);
-      return toLicenseReply(view);
-    },
+    async ({ params }) => toLicenseReply(await getLicense(db, params.tenant_id, params.id)),
   );
 
   app.patch(
@@ -184,20 +165,20 @@ export function registerLicensesRoutes(app: App, { db, pager, ...ports }: Licens
         params: toItemParams('license'),
         headers: ifMatchHeader,
         body: LicensePatchSchema,
-        replies: { 200: { description: 'The updated license.', schema: LicenseSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The updated license.', schema: LicenseSchema } },
         errors: ['not_found', 'precondition_failed', 'precondition_required', ...CHANGE_ERRORS],
       }),
     },
-    async (request, reply) => {
+    async (request) => {
       const { params, body } = request;
-      const view = await updateLicense(db, ports, params.tenant_id, {
-        id: params.id,
-        patch: toPatch(body),
-        precondition: toPrecondition(request),
-        principal: principalOf(request),
-      });
-      sendEtag(reply, view.license.version);
-      return toLicenseReply(view);
+      return toLicenseReply(
+        await updateLicense(db, ports, params.tenant_id, {
+          id: params.id,
+          patch: toPatch(body),
+          precondition: toPrecondition(request),
+          principal: principalOf(request),
+        }),
+      );
     },
   );
 
@@ -296,6 +277,7 @@ const toLicenseReply = ({ license, missingSince, problem }: LicenseView) => ({
   archived: license.archivedDatetime !== null,
   missing_since_datetime: missingSince?.toISOString() ?? null,
   problem: toProblemReply(problem),
+  etag: toEtag(license.version),
 });
 
 function toBulkReply(results: readonly RowResult[]) {

@@ -8,8 +8,11 @@ import {
   Count,
   Datetime,
   DatetimeInput,
+  etagField,
+  KnownOf,
   Named,
   Nullable,
+  NullableObject,
   OneOf,
   Page,
   pageQuery,
@@ -18,6 +21,7 @@ import {
   Text,
   Uuid,
 } from '../../http/primitives.js';
+import { FieldErrorSchema } from '../../http/problem.js';
 import { licenseFields } from '../companies/schema.js';
 
 type SettingSchemas = Record<SnakeCase<keyof LicenseSettings>, TSchema>;
@@ -40,32 +44,35 @@ const intake = { description: stored, examples: ['room-7'] };
 const credential = `The id of a company credential. ${stored} The credential cannot be deleted while a license uses it.`;
 const type = 'Must be one of the license types of the state, if `GET /v1/states` returns any.';
 
-export const LicenseBodySchema = Body(
-  {
-    license_number: Text(64, {
-      description: 'A number that `GET …/available-licenses` returns.',
-      examples: ['220091777'],
-    }),
-    ...({
-      name: Type.Optional(
-        Text(200, { description: 'Defaults to the name that the state lists.', examples: ['Example Mesa Farms'] }),
-      ),
-      license_type: Type.Optional(
-        Text(100, { description: `${type} Defaults to the type that the state lists.`, examples: ['Retailer'] }),
-      ),
-      issue_datetime: Type.Optional(DatetimeInput(issued)),
-      expiry_datetime: Type.Optional(DatetimeInput(expires)),
-      active: Type.Optional(Type.Boolean({ description: `${stored} Defaults to \`true\`.`, examples: [true] })),
-      credential_id: Type.Optional(Uuid({ description: credential })),
-      default_intake_location_id: Type.Optional(Text(100, intake)),
-      sync_enabled: toggle('sync_enabled', true),
-      create_companies: toggle('create_companies', true),
-      sync_rooms: toggle('sync_rooms', true),
-      notify_on_change: toggle('notify_on_change', true),
-      share_with_leaflink: toggle('share_with_leaflink', false),
-    } satisfies SettingSchemas),
-  },
-  { examples: [{ license_number: '220091777' }] },
+export const LicenseBodySchema = Named(
+  'LicenseInput',
+  Body(
+    {
+      license_number: Text(64, {
+        description: 'A number that `GET …/available-licenses` returns.',
+        examples: ['220091777'],
+      }),
+      ...({
+        name: Type.Optional(
+          Text(200, { description: 'Defaults to the name that the state lists.', examples: ['Example Mesa Farms'] }),
+        ),
+        license_type: Type.Optional(
+          Text(100, { description: `${type} Defaults to the type that the state lists.`, examples: ['Retailer'] }),
+        ),
+        issue_datetime: Type.Optional(DatetimeInput(issued)),
+        expiry_datetime: Type.Optional(DatetimeInput(expires)),
+        active: Type.Optional(Type.Boolean({ description: `${stored} Defaults to \`true\`.`, examples: [true] })),
+        credential_id: Type.Optional(Uuid({ description: credential })),
+        default_intake_location_id: Type.Optional(Text(100, intake)),
+        sync_enabled: toggle('sync_enabled', true),
+        create_companies: toggle('create_companies', true),
+        sync_rooms: toggle('sync_rooms', true),
+        notify_on_change: toggle('notify_on_change', true),
+        share_with_leaflink: toggle('share_with_leaflink', false),
+      } satisfies SettingSchemas),
+    },
+    { examples: [{ license_number: '220091777' }] },
+  ),
 );
 
 const change = (name: keyof typeof toggles) =>
@@ -90,17 +97,20 @@ export const settingPatches = {
   share_with_leaflink: change('share_with_leaflink'),
 } satisfies SettingSchemas;
 
-export const LicensePatchSchema = Body(
-  {
-    ...settingPatches,
-    archived: Type.Optional(
-      Type.Boolean({
-        description: '`true` archives the license, as DELETE does. `false` restores it with its settings.',
-        examples: [false],
-      }),
-    ),
-  },
-  { minProperties: 1, examples: [{ notify_on_change: false }] },
+export const LicensePatchSchema = Named(
+  'LicensePatch',
+  Body(
+    {
+      ...settingPatches,
+      archived: Type.Optional(
+        Type.Boolean({
+          description: '`true` archives the license, as DELETE does. `false` restores it with its settings.',
+          examples: [false],
+        }),
+      ),
+    },
+    { minProperties: 1, examples: [{ notify_on_change: false }] },
+  ),
 );
 
 export const MAX_BULK_LICENSES = 500;
@@ -121,23 +131,26 @@ export const settingFields = {
   share_with_leaflink: Type.Boolean({ description: stored }),
 } satisfies SettingSchemas;
 
-export const LicenseBulkBodySchema = Body(
-  {
-    licenses: Type.Array(LicenseBodySchema, {
-      minItems: 1,
-      maxItems: MAX_BULK_LICENSES,
-      description:
-        'Each item has the fields of `POST …/licenses`. If one item does not match the schema, the whole request is rejected.',
-    }),
-  },
-  { examples: [{ licenses: [{ license_number: '220091777' }, { license_number: '220091778' }] }] },
+export const LicenseBulkBodySchema = Named(
+  'LicenseBulkInput',
+  Body(
+    {
+      licenses: Type.Array(LicenseBodySchema, {
+        minItems: 1,
+        maxItems: MAX_BULK_LICENSES,
+        description:
+          'Each item has the fields of `POST …/licenses`. If one item does not match the schema, the whole request is rejected.',
+      }),
+    },
+    { examples: [{ licenses: [{ license_number: '220091777' }, { license_number: '220091778' }] }] },
+  ),
 );
 
 const LicenseProblem = Named(
   'LicenseProblem',
   Reply(
     {
-      reason: OneOf(LICENSE_PROBLEMS, {
+      reason: KnownOf(LICENSE_PROBLEMS, {
         description:
           '`archived`: archived here by a user. `missing`: the state no longer lists it. `deleted`: the state lists it as deleted. `other_ubi`: the state lists it under another UBI.',
       }),
@@ -150,7 +163,7 @@ const LicenseProblem = Named(
     },
   ),
 );
-const nullableProblem = Type.Union([LicenseProblem, Type.Null()]);
+const nullableProblem = NullableObject(LicenseProblem);
 
 export const LicenseSchema = Named(
   'License',
@@ -164,6 +177,7 @@ export const LicenseSchema = Named(
       Datetime({ description: "When the license was first missing from the state's list. Null while it is listed." }),
     ),
     problem: nullableProblem,
+    ...etagField,
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),
@@ -187,27 +201,31 @@ export const LicenseBulkResultSchema = Named(
     created: Count({ description: 'The number of created licenses.' }),
     rejected: Count({ description: 'The number of rejected licenses.' }),
     data: Type.Array(
-      Reply({
-        license_number: ResponseText({ description: 'The number as it was sent.' }),
-        status: Type.Integer({ description: 'The status that `POST …/licenses` would return.', examples: [201] }),
-        license: Type.Union([LicenseSchema, Type.Null()]),
-        problem: Type.Union([
-          Reply({
-            code: OneOf(Object.keys(ERRORS) as ErrorCode[], { description: 'A stable error code.' }),
-            title: ResponseText(),
-            detail: ResponseText({ description: 'Text for users.' }),
-            reason: Nullable(ResponseText({ description: 'A more specific reason.' })),
-            conflicting_id: Nullable(ResponseText({ description: 'The id of the object that caused the error.' })),
-            errors: Type.Array(
+      Named(
+        'LicenseBulkItem',
+        Reply({
+          license_number: ResponseText({ description: 'The number as it was sent.' }),
+          status: Type.Integer({
+            format: 'int32',
+            description: 'The status that `POST …/licenses` would return.',
+            examples: [201],
+          }),
+          license: NullableObject(LicenseSchema),
+          problem: NullableObject(
+            Named(
+              'LicenseBulkProblem',
               Reply({
-                pointer: ResponseText({ description: 'A JSON pointer into the request body.' }),
-                detail: ResponseText(),
+                code: KnownOf(Object.keys(ERRORS) as ErrorCode[], { description: 'A stable error code.' }),
+                title: ResponseText(),
+                detail: ResponseText({ description: 'Text for users.' }),
+                reason: Nullable(ResponseText({ description: 'A more specific reason.' })),
+                conflicting_id: Nullable(ResponseText({ description: 'The id of the object that caused the error.' })),
+                errors: Type.Array(FieldErrorSchema),
               }),
             ),
-          }),
-          Type.Null(),
-        ]),
-      }),
+          ),
+        }),
+      ),
       { description: 'One result per license, in the order of the request.' },
     ),
   }),
@@ -217,7 +235,7 @@ export const AvailableLicenseSchema = Named(
   'AvailableLicense',
   Reply({
     ...licenseFields,
-    state: OneOf(['available', 'unavailable', 'created', 'problem'], {
+    state: KnownOf(['available', 'unavailable', 'created', 'problem'], {
       description:
         "`available`: can be created. `unavailable`: cannot be created; see `problem`. `created`: was created. `problem`: was created, but no longer matches the state's list; see `problem`.",
     }),
@@ -234,34 +252,34 @@ export const AvailableLicenseListSchema = Named(
   'AvailableLicenseList',
   Reply({
     data: Type.Array(AvailableLicenseSchema),
-    list: Reply(
-      {
-        age_seconds: Nullable(
-          Count({
-            description:
-              'Seconds since the state last sent the list or confirmed that it has not changed, by the database clock. Null if the list was never read.',
-            examples: [42],
-          }),
-        ),
-        problem: Type.Union(
-          [
+    list: Named(
+      'DirectoryStatus',
+      Reply(
+        {
+          age_seconds: Nullable(
+            Count({
+              description:
+                'Seconds since the state last sent the list or confirmed that it has not changed, by the database clock. Null if the list was never read.',
+              examples: [42],
+            }),
+          ),
+          problem: NullableObject(
             Named(
               'ListProblem',
               Reply({
-                reason: OneOf(LIST_PROBLEMS, {
+                reason: KnownOf(LIST_PROBLEMS, {
                   description:
                     '`none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted.',
                 }),
                 detail: ResponseText({ description: 'Text for users: the possible causes and what to do.' }),
               }),
             ),
-            Type.Null(),
-          ],
-          { description: 'Why no listed license can be created. Null if at least one is listed and not deleted.' },
-        ),
-      },
-      { description: "The mirrored copy of the state's list that this response was made from." },
+            { description: 'Why no listed license can be created. Null if at least one is listed and not deleted.' },
+          ),
+        },
+        { description: "The mirrored copy of the state's list that this response was made from." },
+      ),
     ),
-    next_page: Type.Null({ description: 'Always null: the list is not paginated.' }),
+    next_page: Nullable(Type.String({ format: 'uri', description: 'Always null: the list is not paginated.' })),
   }),
 );

@@ -1,15 +1,16 @@
 import Type from 'typebox';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
-import { Count, Datetime, Named, Nullable, OneOf, Reply, ResponseText } from '../../http/primitives.js';
+import { Count, Datetime, KnownOf, Named, Nullable, Reply, ResponseText } from '../../http/primitives.js';
 
 export const ScheduleSchema = Named(
   'Schedule',
   Reply({
-    status: OneOf(['not_started', 'running', 'paused'], {
+    status: KnownOf(['not_started', 'running', 'paused'], {
       description:
         '`not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_detail` explains how to resume.',
     }),
     interval_seconds: Type.Integer({
+      format: 'int32',
       description:
         'The regular time between two checks of the state in seconds, plus or minus 10%. A check that finds something new starts a sync.',
     }),
@@ -24,7 +25,7 @@ export const ScheduleSchema = Named(
     ),
     failures: Count({ description: 'Failed runs since the last success.' }),
     paused_datetime: Nullable(Datetime()),
-    reason: Nullable(OneOf(FAILURE_REASONS, { description: 'Why the schedule is paused.' })),
+    reason: Nullable(KnownOf(FAILURE_REASONS, { description: 'Why the schedule is paused.' })),
     resume_detail: Nullable(ResponseText({ description: 'An explanation for users of how the schedule resumes.' })),
   }),
 );

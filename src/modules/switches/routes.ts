@@ -1,8 +1,8 @@
 import type { Db } from '../../db/database.js';
 import { principalOf } from '../../http/auth.js';
 import { operation } from '../../http/operation.js';
-import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, putHeaders, TenantParams } from '../../http/primitives.js';
+import { toPrecondition } from '../../http/preconditions.js';
+import { putHeaders, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { toPreferenceReply } from '../creation-preference/index.js';
 import type { LicensePorts } from '../licenses/index.js';
@@ -36,8 +36,8 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
         headers: putHeaders,
         body: CreationPreferenceBodySchema,
         replies: {
-          200: { description: 'The updated preference.', schema: CreationPreferenceSchema, headers: etagHeader },
-          201: { description: 'The created preference.', schema: CreationPreferenceSchema, headers: etagHeader },
+          200: { description: 'The updated preference.', schema: CreationPreferenceSchema },
+          201: { description: 'The created preference.', schema: CreationPreferenceSchema },
         },
         errors: [
           'not_found',
@@ -60,7 +60,7 @@ export function registerSwitchesRoutes(app: App, { db, ...ports }: SwitchesDeps)
         precondition: toPrecondition(request),
         principal: principalOf(request),
       });
-      sendEtag(reply, preference.version).code(created ? 201 : 200);
+      reply.code(created ? 201 : 200);
       return toPreferenceReply(preference);
     },
   );

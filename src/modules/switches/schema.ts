@@ -1,18 +1,21 @@
 import Type from 'typebox';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { Body, Count, Named, OneOf, Reply, ResponseText } from '../../http/primitives.js';
+import { Body, Count, KnownOf, LongCount, Named, OneOf, Reply, ResponseText } from '../../http/primitives.js';
 
 export { CreationPreferenceBodySchema, CreationPreferenceSchema } from '../creation-preference/schema.js';
 export { SyncRunSchema } from '../syncs/schema.js';
 
-export const PreviewBodySchema = Body(
-  {
-    strategy: OneOf(STRATEGIES, { description: 'How vendors become companies.' }),
-    include_labs: Type.Optional(
-      Type.Boolean({ description: 'Whether laboratories become companies. Defaults to the current value.' }),
-    ),
-  },
-  { examples: [{ strategy: 'one_per_vendor' }] },
+export const PreviewBodySchema = Named(
+  'SwitchPreviewInput',
+  Body(
+    {
+      strategy: OneOf(STRATEGIES, { description: 'How vendors become companies.' }),
+      include_labs: Type.Optional(
+        Type.Boolean({ description: 'Whether laboratories become companies. Defaults to the current value.' }),
+      ),
+    },
+    { examples: [{ strategy: 'one_per_vendor' }] },
+  ),
 );
 
 const Namesakes = Named(
@@ -21,10 +24,13 @@ const Namesakes = Named(
     {
       name: ResponseText({ description: 'The shared name.', examples: ['GREEN LEAF'] }),
       companies: Type.Array(
-        Reply({
-          license_numbers: Type.Array(ResponseText({ examples: ['220091777'] })),
-          ubi: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
-        }),
+        Named(
+          'Namesake',
+          Reply({
+            license_numbers: Type.Array(ResponseText({ examples: ['220091777'] })),
+            ubi: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+          }),
+        ),
         { description: 'At most 20 of the companies.' },
       ),
       count: Count({ description: 'The number of companies.' }),
@@ -39,7 +45,7 @@ const Namesakes = Named(
 const StrategyAdvice = Named(
   'StrategyAdvice',
   Reply({
-    strategy: OneOf(STRATEGIES),
+    strategy: KnownOf(STRATEGIES),
     companies: Count({ description: 'The number of companies.' }),
     companies_with_several_licenses: Count({
       description: 'Companies with several licenses. Each license is a separate customer in LeafLink.',
@@ -63,6 +69,6 @@ export const AdviceSchema = Named(
     most_licenses_of_a_vendor: Count({ description: 'The highest number of active licenses under one UBI.' }),
     include_labs: Type.Boolean({ description: 'Whether laboratories are counted, according to the preference.' }),
     strategies: Type.Array(StrategyAdvice, { description: 'The result of each strategy.' }),
-    directory_version: Count({ description: "The version of the state's list that was used." }),
+    directory_version: LongCount({ description: "The version of the state's list that was used." }),
   }),
 );

@@ -3,11 +3,16 @@ import type { Principal } from '../../domain/principal.js';
 import { namesOf, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { NO_COUNTS, RUN_STEPS } from '../../domain/sync-run.js';
 import { principalOf } from '../../http/auth.js';
-import { EVENT_STREAM, type EventStreams, lastEventIdOf, type StreamEvent } from '../../http/event-stream.js';
-import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
+import {
+  EVENT_STREAM,
+  type EventStreams,
+  eventHeaders,
+  lastEventIdOf,
+  type StreamEvent,
+} from '../../http/event-stream.js';
+import { type ListRoutes, PageQuerySchema } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
-import type { Pager } from '../../http/pages.js';
-import { Body, locationHeader, pageQuery, TenantParams, toItemParams } from '../../http/primitives.js';
+import { locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { cancelSync } from './cancel-service.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
@@ -15,16 +20,16 @@ import { listPlan, type PlanPageItem } from './plan-service.js';
 import { toWarningDetail } from './reason-details.js';
 import type { SyncRun } from './repository.js';
 import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
-import { PlanPageSchema, SyncBodySchema, SyncRunPageSchema, SyncRunSchema } from './schema.js';
+import { PlanPageSchema, SyncBodySchema, SyncEventsSchema, SyncRunPageSchema, SyncRunSchema } from './schema.js';
 import { getSync, listSyncs, type StartSyncPorts, startSync } from './service.js';
 
 export interface SyncsDeps extends StartSyncPorts, ReviewPorts {
   readonly db: Db;
-  readonly pager: Pager;
+  readonly lists: ListRoutes;
   readonly streams: EventStreams;
 }
 
-export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: SyncsDeps): void {
+export function registerSyncsRoutes(app: App, { db, lists, streams, ...ports }: SyncsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/syncs',
     {
@@ -55,32 +60,20 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
     },
   );
 
-  app.get(
-    '/v1/tenants/:tenant_id/syncs',
-    {
-      schema: operation({
-        id: 'listSyncs',
-        tag: 'Syncs',
-        summary: 'List syncs',
-        description:
-          'Runs are deleted after a time that the operator sets (90 days by default), and previews that were not applied after another (24 hours by default) or when five newer ones exist. Open reviews, the last successful run, the last failure and runs that created companies are always kept. `run_id` in other resources can name a deleted run.',
-        params: TenantParams,
-        querystring: Body(pageQuery),
-        headers: listHeaders,
-        replies: toListReplies('A page of runs, newest first.', SyncRunPageSchema),
-        errors: ['not_found', 'invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { params, query } = request;
-      const path = `/v1/tenants/${params.tenant_id}/syncs`;
-      const page = await listSyncs(db, params.tenant_id, pager.toPageRequest(path, query));
-      return sendList(request, reply, {
-        data: page.items.map((run) => toSyncRunReply(run, principalOf(request))),
-        next_page: pager.toNextPage(path, query, page),
-      });
-    },
-  );
+  lists.register(app, {
+    path: '/v1/tenants/:tenant_id/syncs',
+    id: 'listSyncs',
+    tag: 'Syncs',
+    summary: 'List syncs',
+    description:
+      'Runs are deleted after a time that the operator sets (90 days by default), and previews that were not applied after another (24 hours by default) or when five newer ones exist. Open reviews, the last successful run, the last failure and runs that created companies are always kept. `run_id` in other resources can name a deleted run.',
+    params: TenantParams,
+    querystring: PageQuerySchema,
+    schema: SyncRunPageSchema,
+    pageDescription: 'A page of runs, newest first.',
+    list: ({ params, page }) => listSyncs(db, params.tenant_id, page),
+    toReply: (run, { principal }) => toSyncRunReply(run, principal),
+  });
 
   app.get(
     '/v1/tenants/:tenant_id/syncs/:id',
@@ -129,8 +122,9 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
         description:
           'Server-sent events: `progress` with the whole run after each change, then `end` with the final run, then the stream closes. With `Last-Event-ID`, the event with that id is not sent again.',
         params: toItemParams('sync run'),
+        headers: eventHeaders,
         replies: {
-          200: { description: 'The events. `data` is the run.', schema: SyncRunSchema, type: EVENT_STREAM },
+          200: { description: 'The events.', schema: SyncEventsSchema, type: EVENT_STREAM },
           204: { description: 'The run has ended, and `Last-Event-ID` is its last event.' },
         },
         errors: ['not_found', 'streams_exhausted'],
@@ -146,32 +140,20 @@ export function registerSyncsRoutes(app: App, { db, pager, streams, ...ports }: 
     },
   );
 
-  app.get(
-    '/v1/tenants/:tenant_id/syncs/:id/plan',
-    {
-      schema: operation({
-        id: 'getSyncPlan',
-        tag: 'Syncs',
-        summary: 'List the plan items of a sync',
-        description:
-          'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. The plans of deleted previews are deleted with them.',
-        params: toItemParams('sync run'),
-        querystring: Body(pageQuery),
-        headers: listHeaders,
-        replies: toListReplies('A page of plan items.', PlanPageSchema),
-        errors: ['not_found', 'invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { params, query } = request;
-      const path = `/v1/tenants/${params.tenant_id}/syncs/${params.id}/plan`;
-      const page = await listPlan(db, params.tenant_id, params.id, pager.toPageRequest(path, query));
-      return sendList(request, reply, {
-        data: page.items.map(toPlanItemReply),
-        next_page: pager.toNextPage(path, query, page),
-      });
-    },
-  );
+  lists.register(app, {
+    path: '/v1/tenants/:tenant_id/syncs/:id/plan',
+    id: 'getSyncPlan',
+    tag: 'Syncs',
+    summary: 'List the plan items of a sync',
+    description:
+      'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. The plans of deleted previews are deleted with them.',
+    params: toItemParams('sync run'),
+    querystring: PageQuerySchema,
+    schema: PlanPageSchema,
+    pageDescription: 'A page of plan items.',
+    list: ({ params, page }) => listPlan(db, params.tenant_id, params.id, page),
+    toReply: toPlanItemReply,
+  });
 
   app.post(
     '/v1/tenants/:tenant_id/syncs/:id/confirm',

@@ -8,8 +8,11 @@ import {
   Body,
   Count,
   Datetime,
+  KnownOf,
+  LongCount,
   Named,
   Nullable,
+  NullableObject,
   OneOf,
   Page,
   Reply,
@@ -23,19 +26,22 @@ const refreshDescription = {
     "`auto`: reads the state's list from BioTrack only if the mirrored list is older than this deployment's limit. `force`: always reads it.",
 };
 
-export const SyncBodySchema = Body(
-  {
-    mode: Type.Optional(
-      OneOf(['full', 'preview'], {
-        description:
-          '`full` plans and applies changes. `preview` only plans; list the planned changes with `GET …/syncs/{id}/plan`. Defaults to `full`.',
-      }),
-    ),
-    refresh: Type.Optional(
-      OneOf(REFRESHES, { description: `${refreshDescription.description} Defaults to \`auto\`.` }),
-    ),
-  },
-  { examples: [{}] },
+export const SyncBodySchema = Named(
+  'SyncInput',
+  Body(
+    {
+      mode: Type.Optional(
+        OneOf(['full', 'preview'], {
+          description:
+            '`full` plans and applies changes. `preview` only plans; list the planned changes with `GET …/syncs/{id}/plan`. Defaults to `full`.',
+        }),
+      ),
+      refresh: Type.Optional(
+        OneOf(REFRESHES, { description: `${refreshDescription.description} Defaults to \`auto\`.` }),
+      ),
+    },
+    { examples: [{}] },
+  ),
 );
 
 const SyncCounts = Named(
@@ -88,18 +94,16 @@ const SyncRows = Named(
   ),
 );
 
-const nullableObject = <S extends ReturnType<typeof Named>>(schema: S) => Type.Union([schema, Type.Null()]);
-
 export const SyncRunSchema = Named(
   'SyncRun',
   Reply({
     id: Uuid(),
-    status: OneOf(RUN_STATUSES, {
+    status: KnownOf(RUN_STATUSES, {
       description:
         '`queued` includes runs that wait for a retry; see `retry_datetime`. `needs_review`: the run would change unusually many licenses or companies; confirm or dismiss it. `superseded`: the setup changed during the run, and a new run replaced it.',
     }),
     reason: Nullable(
-      OneOf(FAILURE_REASONS, { description: 'Why the run failed, or why it will be retried or reviewed.' }),
+      KnownOf(FAILURE_REASONS, { description: 'Why the run failed, or why it will be retried or reviewed.' }),
     ),
     reason_detail: Nullable(
       ResponseText({ description: 'An explanation for users: what the reason means and what to do.' }),
@@ -110,76 +114,87 @@ export const SyncRunSchema = Named(
           "BioTrack's own text about the failure, at most 300 characters, without the login that was sent. Only for operators; null for all other callers.",
       }),
     ),
-    trigger: OneOf(['request', 'setup_completed', 'schedule', 'superseded'], {
+    trigger: KnownOf(['request', 'setup_completed', 'schedule', 'superseded'], {
       description:
         'What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one.',
     }),
-    mode: OneOf(['full', 'preview'], { description: '`full` applies changes, `preview` only plans them.' }),
-    refresh: OneOf(REFRESHES, refreshDescription),
-    strategy: OneOf(STRATEGIES),
-    counts: nullableObject(SyncCounts),
-    rows: nullableObject(SyncRows),
+    mode: KnownOf(['full', 'preview'], { description: '`full` applies changes, `preview` only plans them.' }),
+    refresh: KnownOf(REFRESHES, refreshDescription),
+    strategy: KnownOf(STRATEGIES),
+    counts: NullableObject(SyncCounts),
+    rows: NullableObject(SyncRows),
     warnings: Type.Array(
-      Reply({
-        code: OneOf(
-          [
-            'ubi_turned_blank',
-            'open_conflicts',
-            'plan_dismissed',
-            'company_represents_another_vendor',
-            'companies_share_a_name',
-            'row_partly_read',
-            'list_not_read',
-            'missing_kept',
-            'list_dismissed',
-          ],
-          {
-            description:
-              "`ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used.",
-          },
-        ),
-        license_number: Nullable(ResponseText({ description: 'The license that the warning is about, if any.' })),
-        field: Nullable(
-          OneOf(ROW_FIELDS, { description: 'For `row_partly_read`: the field that cannot be read. Otherwise null.' }),
-        ),
-        action: Nullable(
-          OneOf(['sync_qa_lab', 'sync_third_party_transporter'], {
-            description: "For `list_not_read`: BioTrack's name of the list. Otherwise null.",
-          }),
-        ),
-        detail: ResponseText({ description: 'An explanation for users.' }),
-      }),
+      Named(
+        'SyncWarning',
+        Reply({
+          code: KnownOf(
+            [
+              'ubi_turned_blank',
+              'open_conflicts',
+              'plan_dismissed',
+              'company_represents_another_vendor',
+              'companies_share_a_name',
+              'row_partly_read',
+              'list_not_read',
+              'missing_kept',
+              'list_dismissed',
+            ],
+            {
+              description:
+                "`ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used.",
+            },
+          ),
+          license_number: Nullable(ResponseText({ description: 'The license that the warning is about, if any.' })),
+          field: Nullable(
+            KnownOf(ROW_FIELDS, {
+              description: 'For `row_partly_read`: the field that cannot be read. Otherwise null.',
+            }),
+          ),
+          action: Nullable(
+            KnownOf(['sync_qa_lab', 'sync_third_party_transporter'], {
+              description: "For `list_not_read`: BioTrack's name of the list. Otherwise null.",
+            }),
+          ),
+          detail: ResponseText({ description: 'An explanation for users.' }),
+        }),
+      ),
       {
         description: 'Information for users about a run that did not fail. At most 100.',
       },
     ),
     skips: Type.Array(
-      Reply({
-        reason: OneOf(SKIP_REASONS),
-        license_number: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
-        ubi: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
-        name: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
-      }),
+      Named(
+        'SkippedRow',
+        Reply({
+          reason: KnownOf(SKIP_REASONS),
+          license_number: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
+          ubi: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
+          name: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
+        }),
+      ),
       { description: "Skipped rows of the state's list, with reasons. At most 100." },
     ),
-    progress: Reply({
-      step: OneOf(RUN_STEPS),
-      done: Count({ description: 'The number of completed steps.' }),
-      total: Count({ description: 'The number of all steps.' }),
-    }),
-    directory_version: Nullable(Count({ description: "The version of the state's list that the run used." })),
-    credential: Type.Union(
-      [
+    progress: Named(
+      'SyncProgress',
+      Reply({
+        step: KnownOf(RUN_STEPS),
+        done: Count({ description: 'The number of completed steps.' }),
+        total: Count({ description: 'The number of all steps.' }),
+      }),
+    ),
+    directory_version: Nullable(LongCount({ description: "The version of the state's list that the run used." })),
+    credential: NullableObject(
+      Named(
+        'RunCredential',
         Reply({
           id: Uuid({ description: 'The credential may have been deleted since.' }),
-          owner: OneOf(['company', 'user']),
-          reason: OneOf(CREDENTIAL_CHOICES, {
+          owner: KnownOf(['company', 'user']),
+          reason: KnownOf(CREDENTIAL_CHOICES, {
             description:
               "Why this credential was chosen. `own`: it belongs to the user who started the run. Otherwise it is a company credential, because no user started the run (`no_user`), or because the user's own credential is missing (`own_missing`), was rejected by BioTrack (`own_rejected`), or cannot be decrypted (`own_unreadable`).",
           }),
         }),
-        Type.Null(),
-      ],
+      ),
       { description: 'The credential that the run uses. Null until one is chosen.' },
     ),
     include_labs: Nullable(
@@ -203,7 +218,7 @@ const fields = (description: string) =>
 export const PlanItemSchema = Named(
   'PlanItem',
   Reply({
-    action: OneOf(PLAN_ACTIONS, {
+    action: KnownOf(PLAN_ACTIONS, {
       description:
         'What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that would share a name under the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out.',
     }),
@@ -230,5 +245,11 @@ export const PlanItemSchema = Named(
 );
 
 export const PlanPageSchema = Page('PlanPage', PlanItemSchema);
+
+/** Generators that know no event streams get text. */
+export const SyncEventsSchema = Type.String({
+  description: 'Server-sent events. The `data` of each event is a `SyncRun` as JSON on one line.',
+  examples: ['id: 2\nevent: progress\ndata: {"id":"0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11","status":"running"}\n\n'],
+});
 
 export const SyncRunPageSchema = Page('SyncRunPage', SyncRunSchema);

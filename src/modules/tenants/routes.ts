@@ -1,9 +1,9 @@
 import type { Db, Tx } from '../../db/database.js';
-import { listHeaders, sendList, toListReplies } from '../../http/list-etag.js';
+import { toEtag } from '../../http/etag.js';
+import { type ListRoutes, PageQuerySchema } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
-import type { Pager } from '../../http/pages.js';
-import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { Body, etagHeader, ifMatchHeader, pageQuery, putHeaders, TenantParams } from '../../http/primitives.js';
+import { toPrecondition } from '../../http/preconditions.js';
+import { Body, ifMatchHeader, putHeaders, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Tenant as TenantRow } from './repository.js';
 import { TenantBodySchema, TenantPageSchema, TenantSchema } from './schema.js';
@@ -13,37 +13,27 @@ export interface TenantsDeps extends TenantPorts {
   /** See `plans/`, which imports this module. */
   readonly deleteAllCompanies: (tx: Tx) => Promise<void>;
   readonly db: Db;
-  readonly pager: Pager;
+  readonly lists: ListRoutes;
   /** Called after a tenant was deleted. */
   readonly onTenantDeleted: (tenantId: string) => void;
 }
 
 export function registerTenantsRoutes(
   app: App,
-  { db, pager, onTenantDeleted, deleteAllCompanies, ...ports }: TenantsDeps,
+  { db, lists, onTenantDeleted, deleteAllCompanies, ...ports }: TenantsDeps,
 ): void {
-  app.get(
-    '/v1/tenants',
-    {
-      schema: operation({
-        id: 'listTenants',
-        tag: 'Tenants',
-        summary: 'List tenants',
-        querystring: Body(pageQuery),
-        headers: listHeaders,
-        replies: toListReplies('A page of tenants, ordered by id.', TenantPageSchema),
-        errors: ['invalid_cursor'],
-      }),
-    },
-    async (request, reply) => {
-      const { query } = request;
-      const page = await listTenants(db, pager.toPageRequest('/v1/tenants', query));
-      return sendList(request, reply, {
-        data: page.items.map(toTenantReply),
-        next_page: pager.toNextPage('/v1/tenants', query, page),
-      });
-    },
-  );
+  lists.register(app, {
+    path: '/v1/tenants',
+    id: 'listTenants',
+    tag: 'Tenants',
+    summary: 'List tenants',
+    params: Body({}),
+    querystring: PageQuerySchema,
+    schema: TenantPageSchema,
+    pageDescription: 'A page of tenants, ordered by id.',
+    list: ({ page }) => listTenants(db, page),
+    toReply: toTenantReply,
+  });
 
   app.put(
     '/v1/tenants/:tenant_id',
@@ -58,8 +48,8 @@ export function registerTenantsRoutes(
         headers: putHeaders,
         body: TenantBodySchema,
         replies: {
-          200: { description: 'Updated.', schema: TenantSchema, headers: etagHeader },
-          201: { description: 'Created.', schema: TenantSchema, headers: etagHeader },
+          200: { description: 'Updated.', schema: TenantSchema },
+          201: { description: 'Created.', schema: TenantSchema },
         },
         errors: ['unknown_state', 'fixed_after_first_sync', 'precondition_failed', 'precondition_required'],
       }),
@@ -67,7 +57,7 @@ export function registerTenantsRoutes(
     async (request, reply) => {
       const { params, body } = request;
       const result = await putTenant(db, ports, params.tenant_id, body, toPrecondition(request));
-      sendEtag(reply, result.tenant.version).code(result.created ? 201 : 200);
+      reply.code(result.created ? 201 : 200);
       return toTenantReply(result.tenant);
     },
   );
@@ -80,15 +70,11 @@ export function registerTenantsRoutes(
         tag: 'Tenants',
         summary: 'Get a tenant',
         params: TenantParams,
-        replies: { 200: { description: 'The tenant.', schema: TenantSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The tenant.', schema: TenantSchema } },
         errors: ['not_found'],
       }),
     },
-    async ({ params }, reply) => {
-      const tenant = await getTenant(db, params.tenant_id);
-      sendEtag(reply, tenant.version);
-      return toTenantReply(tenant);
-    },
+    async ({ params }) => toTenantReply(await getTenant(db, params.tenant_id)),
   );
 
   app.delete(
@@ -114,12 +100,13 @@ export function registerTenantsRoutes(
   );
 }
 
-function toTenantReply({ id, name, state, environment, insertedAt, updatedAt }: TenantRow) {
+function toTenantReply({ id, name, state, environment, version, insertedAt, updatedAt }: TenantRow) {
   return {
     id,
     name,
     state,
     environment,
+    etag: toEtag(version),
     inserted_datetime: insertedAt.toISOString(),
     updated_datetime: updatedAt.toISOString(),
   };

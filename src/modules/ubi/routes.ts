@@ -1,7 +1,8 @@
 import type { Db } from '../../db/database.js';
+import { toEtag } from '../../http/etag.js';
 import { operation } from '../../http/operation.js';
-import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, putHeaders, TenantParams } from '../../http/primitives.js';
+import { toPrecondition } from '../../http/preconditions.js';
+import { putHeaders, TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Ubi as UbiRow } from './repository.js';
 import { UbiBodySchema, UbiSchema } from './schema.js';
@@ -16,15 +17,11 @@ export function registerUbiRoutes(app: App, { db, ...ports }: UbiPorts & { reado
         tag: 'Setup',
         summary: 'Get the UBI',
         params: TenantParams,
-        replies: { 200: { description: 'The UBI.', schema: UbiSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The UBI.', schema: UbiSchema } },
         errors: ['not_found'],
       }),
     },
-    async ({ params }, reply) => {
-      const ubi = await getUbi(db, params.tenant_id);
-      sendEtag(reply, ubi.version);
-      return toUbiReply(ubi);
-    },
+    async ({ params }) => toUbiReply(await getUbi(db, params.tenant_id)),
   );
 
   app.put(
@@ -40,8 +37,8 @@ export function registerUbiRoutes(app: App, { db, ...ports }: UbiPorts & { reado
         headers: putHeaders,
         body: UbiBodySchema,
         replies: {
-          200: { description: 'Updated.', schema: UbiSchema, headers: etagHeader },
-          201: { description: 'Created.', schema: UbiSchema, headers: etagHeader },
+          200: { description: 'Updated.', schema: UbiSchema },
+          201: { description: 'Created.', schema: UbiSchema },
         },
         errors: [
           'not_found',
@@ -56,15 +53,16 @@ export function registerUbiRoutes(app: App, { db, ...ports }: UbiPorts & { reado
       const { params, body } = request;
       const input = { ubi: body.ubi, confirmed: body.confirm === 'change_ubi' };
       const { ubi, created } = await putUbi(db, ports, params.tenant_id, input, toPrecondition(request));
-      sendEtag(reply, ubi.version).code(created ? 201 : 200);
+      reply.code(created ? 201 : 200);
       return toUbiReply(ubi);
     },
   );
 }
 
-const toUbiReply = ({ ubi, status, insertedAt, updatedAt }: UbiRow) => ({
+const toUbiReply = ({ ubi, status, version, insertedAt, updatedAt }: UbiRow) => ({
   ubi,
   status,
+  etag: toEtag(version),
   inserted_datetime: insertedAt.toISOString(),
   updated_datetime: updatedAt.toISOString(),
 });

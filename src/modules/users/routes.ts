@@ -1,8 +1,9 @@
 import type { Db } from '../../db/database.js';
 import { principalOf } from '../../http/auth.js';
+import { toEtag } from '../../http/etag.js';
 import { operation } from '../../http/operation.js';
-import { sendEtag, toPrecondition } from '../../http/preconditions.js';
-import { etagHeader, ifMatchHeader, putHeaders } from '../../http/primitives.js';
+import { toPrecondition } from '../../http/preconditions.js';
+import { ifMatchHeader, putHeaders } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { User as UserRow } from './repository.js';
 import { UserBodySchema, UserParamsSchema, UserSchema } from './schema.js';
@@ -27,15 +28,11 @@ export function registerUsersRoutes(app: App, { db, tracker, ...ports }: UsersDe
         tag: 'Credentials',
         summary: 'Get a user',
         params: UserParamsSchema,
-        replies: { 200: { description: 'The user.', schema: UserSchema, headers: etagHeader } },
+        replies: { 200: { description: 'The user.', schema: UserSchema } },
         errors: ['not_found'],
       }),
     },
-    async ({ params }, reply) => {
-      const user = await getUser(db, params.tenant_id, params.user_id);
-      sendEtag(reply, user.version);
-      return toUserReply(user);
-    },
+    async ({ params }) => toUserReply(await getUser(db, params.tenant_id, params.user_id)),
   );
 
   app.put(
@@ -51,8 +48,8 @@ export function registerUsersRoutes(app: App, { db, tracker, ...ports }: UsersDe
         headers: putHeaders,
         body: UserBodySchema,
         replies: {
-          200: { description: 'Updated.', schema: UserSchema, headers: etagHeader },
-          201: { description: 'Registered.', schema: UserSchema, headers: etagHeader },
+          200: { description: 'Updated.', schema: UserSchema },
+          201: { description: 'Registered.', schema: UserSchema },
         },
         errors: ['not_found', 'precondition_failed', 'precondition_required'],
       }),
@@ -70,7 +67,7 @@ export function registerUsersRoutes(app: App, { db, tracker, ...ports }: UsersDe
         principal: principalOf(request),
       });
       tracker.forget(tenantId, userId);
-      sendEtag(reply, user.version).code(created ? 201 : 200);
+      reply.code(created ? 201 : 200);
       return toUserReply(user);
     },
   );
@@ -104,11 +101,12 @@ export function registerUsersRoutes(app: App, { db, tracker, ...ports }: UsersDe
   );
 }
 
-const toUserReply = ({ userId, displayName, active, lastSeenAt, insertedAt, updatedAt }: UserRow) => ({
+const toUserReply = ({ userId, displayName, active, lastSeenAt, version, insertedAt, updatedAt }: UserRow) => ({
   user_id: userId,
   display_name: displayName,
   active,
   last_seen_datetime: lastSeenAt?.toISOString() ?? null,
+  etag: toEtag(version),
   inserted_datetime: insertedAt.toISOString(),
   updated_datetime: updatedAt.toISOString(),
 });

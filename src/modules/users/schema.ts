@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { Body, Datetime, Named, Nullable, Reply, ResponseText, Text, Uuid } from '../../http/primitives.js';
+import { Body, Datetime, etagField, Named, Nullable, Reply, ResponseText, Text, Uuid } from '../../http/primitives.js';
 
 /** Has the length limit of the `sub` claim. */
 const userId = Text(200, {
@@ -9,17 +9,20 @@ const userId = Text(200, {
 
 export const UserParamsSchema = Body({ tenant_id: Uuid({ description: 'The tenant.' }), user_id: userId });
 
-export const UserBodySchema = Body(
-  {
-    display_name: Type.Optional(
-      Nullable(Text(200, { description: 'A label. Need not be unique.', examples: ['Ada Example'] })),
-    ),
-    active: Type.Boolean({
-      description: "`false` revokes access and deletes the user's own credentials.",
-      examples: [true],
-    }),
-  },
-  { examples: [{ display_name: 'Ada Example', active: true }] },
+export const UserBodySchema = Named(
+  'UserInput',
+  Body(
+    {
+      display_name: Type.Optional(
+        Nullable(Text(200, { description: 'A label. Need not be unique.', examples: ['Ada Example'] })),
+      ),
+      active: Type.Boolean({
+        description: "`false` revokes access and deletes the user's own credentials.",
+        examples: [true],
+      }),
+    },
+    { examples: [{ display_name: 'Ada Example', active: true }] },
+  ),
 );
 
 export const UserSchema = Named(
@@ -29,6 +32,7 @@ export const UserSchema = Named(
     display_name: Nullable(ResponseText({ examples: ['Ada Example'] })),
     active: Type.Boolean(),
     last_seen_datetime: Nullable(Datetime({ description: 'When the user last sent a request; null if never.' })),
+    ...etagField,
     inserted_datetime: Datetime(),
     updated_datetime: Datetime(),
   }),

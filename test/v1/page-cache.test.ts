@@ -1,19 +1,19 @@
 import Fastify from 'fastify';
 import t, { type Test } from 'tap';
-import { createListSender } from '../../src/http/list-etag.js';
+import { createPageSender } from '../../src/http/page-cache.js';
 
-/** The page cache of `createListSender`. */
+/** The page cache of `createPageSender`. */
 
 /** A list whose revision and rows the test controls. */
 function startList(t: Test, cacheMegabytes: number) {
   const state = { revision: '1' as string | undefined, rows: 3, reads: 0, revisionReads: 0 };
-  const sendCachedList = createListSender(cacheMegabytes);
+  const sendCachedPage = createPageSender(cacheMegabytes);
   const app = Fastify();
   const items = { type: 'array', items: { type: 'object', properties: { name: { type: 'string' } } } };
   const schema = { type: 'object', properties: { data: items } };
   const response = { 200: { content: { 'application/json': { schema } } } };
   app.get('/list', { schema: { response } }, (request, reply) =>
-    sendCachedList(request, reply, {
+    sendCachedPage(request, reply, {
       toEtag: (revision) => `"${request.url} ${revision}"`,
       async findRevision() {
         state.revisionReads += 1;
