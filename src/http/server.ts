@@ -158,13 +158,17 @@ function registerBodyRules(app: FastifyInstance): void {
   });
 }
 
+const INVALID_REQUESTS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: 'The URL and the headers have more than 16 KiB. Send fewer or shorter parameters and headers.',
+};
+
 /** Responds to requests that are invalid HTTP or time out, and closes the connection. */
 function rejectConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const serviceError =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
       ? new ServiceError('request_timeout', 'The request was not received within 30 seconds. Retry.')
-      : new ServiceError('invalid_request', 'The request is not valid HTTP.');
+      : new ServiceError('invalid_request', INVALID_REQUESTS[error.code ?? ''] ?? 'The request is not valid HTTP.');
   const { status } = ERRORS[serviceError.code];
   const requestId = randomUUID();
   const body = JSON.stringify(toProblem(serviceError, requestId));
