@@ -14,6 +14,11 @@ create table companies (
   custom_data jsonb,
   ubi text,
   ubi_key text,
+  -- What a search finds it by besides ubi_key, normalized: one field per line, first the display name, by which companies are
+  -- sorted.
+  search_text text not null,
+  -- The same of legal_business_name, which only users write.
+  legal_search_text text,
   is_own_company boolean not null,
   archived_datetime timestamptz,
   -- The company that now holds this company's licenses. Only set for archived companies.
@@ -60,6 +65,9 @@ create table company_licenses (
   city text,
   address_state text,
   zip text,
+  -- What a search finds it by besides license_key and ubi_key, normalized: one field per line. Does not depend on the company, so
+  -- that a move rewrites nothing.
+  search_text text not null,
   is_lab boolean not null,
   -- Assigned to a manual company, so that strategies do not move it.
   is_hand_named boolean not null default false,

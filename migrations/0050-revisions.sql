@@ -1,4 +1,4 @@
--- Every statement that changes companies or their licenses increments the tenant's revision, on which the ETags of lists
+-- Every statement that changes companies, their licenses or conflicts increments the tenant's revision, on which the ETags of lists
 -- depend. Runs in the writer's transaction with the writer's privileges.
 create function move_revision() returns trigger
   language plpgsql
@@ -12,6 +12,9 @@ $$;
 create trigger move_revision after insert or update or delete on companies
   for each statement execute function move_revision();
 create trigger move_revision after insert or update or delete on company_licenses
+  for each statement execute function move_revision();
+-- A list of companies can be filtered by their conflicts.
+create trigger move_revision after insert or update or delete on conflicts
   for each statement execute function move_revision();
 
 -- Increases with every change of what a tenant's plans are made from, besides the state's list: companies, their licenses,

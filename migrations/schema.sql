@@ -99,6 +99,8 @@ create table companies (
   custom_data jsonb,
   ubi text,
   ubi_key text,
+  search_text text not null,
+  legal_search_text text,
   is_own_company boolean not null,
   archived_datetime timestamp with time zone,
   superseded_by uuid,
@@ -145,6 +147,7 @@ create table company_licenses (
   city text,
   address_state text,
   zip text,
+  search_text text not null,
   is_lab boolean not null,
   active boolean not null,
   missing_since_datetime timestamp with time zone,
@@ -199,6 +202,7 @@ create table conflicts (
   constraint conflicts_status_check CHECK (status = ANY (ARRAY['open'::text, 'resolved'::text, 'closed'::text]))
 );
 CREATE TRIGGER move_inputs_revision AFTER UPDATE OF decision, decided_company_id, decided_company_ids ON conflicts FOR EACH STATEMENT EXECUTE FUNCTION move_inputs_revision();
+CREATE TRIGGER move_revision AFTER INSERT OR DELETE OR UPDATE ON conflicts FOR EACH STATEMENT EXECUTE FUNCTION move_revision();
 alter table conflicts enable row level security;
 alter table conflicts force row level security;
 create policy tenant_isolation on conflicts to biotrack_app

@@ -81,9 +81,11 @@ export interface Companies {
   inserted_datetime: Generated<Timestamp>;
   is_own_company: boolean;
   legal_business_name: string | null;
+  legal_search_text: string | null;
   name_group: string;
   origin: "biotrack" | "manual";
   relationship_type: string | null;
+  search_text: string;
   source_name: string | null;
   superseded_by: string | null;
   tenant_id: string;
@@ -115,6 +117,7 @@ export interface CompanyLicenses {
   named_by_company_id: string | null;
   naming_ubi_key: string | null;
   own_company_id: string | null;
+  search_text: string;
   tenant_id: string;
   transaction_id_original: string | null;
   ubi: string | null;

@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db/database.js';
 import type { PlanConflict } from '../mapping/index.js';
-import { raiseRevision } from '../modules/tenants/index.js';
 
 export interface FoundConflicts {
   readonly conflicts: readonly PlanConflict[];
@@ -81,7 +80,7 @@ export interface Resolution {
   readonly decidedBy: string;
 }
 
-/** Saves a user's decision, which covers the companies of the conflict. Invalidates cached lists. */
+/** Saves a user's decision, which covers the companies of the conflict. */
 export async function saveResolution(
   tx: Tx,
   { id, claimantIds }: { readonly id: string; readonly claimantIds: readonly string[] },
@@ -101,5 +100,4 @@ export async function saveResolution(
     }))
     .where('id', '=', id)
     .execute();
-  await raiseRevision(tx);
 }

@@ -15,8 +15,13 @@ import {
 import { allocateChangeNumbers } from '../modules/tenants/index.js';
 import { type CompanyFeedChange, type FeedState, summarizeChanges, toChanges } from './changes.js';
 import { PLACEMENT_FIELDS, PLANNED_FIELDS } from './fields.js';
+import { toCompanySearchText, toLicenseSearchText } from './search-text.js';
 
-const COMPANY_COLUMNS = { tenant_id: 'uuid', ...toColumns(PLANNED_FIELDS) } as const satisfies Columns;
+const COMPANY_COLUMNS = {
+  tenant_id: 'uuid',
+  ...toColumns(PLANNED_FIELDS),
+  search_text: 'text',
+} as const satisfies Columns;
 const NEW_COMPANY_COLUMNS = {
   ...COMPANY_COLUMNS,
   created_reason: 'text',
@@ -28,11 +33,12 @@ const companyFields = namesOf(PLANNED_FIELDS);
 function toCompanyCells(tenantId: string, company: CompanyState): Cell[] {
   const cells: Cell[] = [tenantId];
   for (const field of companyFields) cells.push(company[field]);
+  cells.push(toCompanySearchText(company));
   return cells;
 }
 
 const PLACEMENT_COLUMNS = { tenant_id: 'uuid', ...toColumns(PLACEMENT_FIELDS) } as const satisfies Columns;
-const LICENSE_COLUMNS = { ...PLACEMENT_COLUMNS, ...LISTING_COLUMNS } as const satisfies Columns;
+const LICENSE_COLUMNS = { ...PLACEMENT_COLUMNS, ...LISTING_COLUMNS, search_text: 'text' } as const satisfies Columns;
 const placementFields = namesOf(PLACEMENT_FIELDS);
 
 function toPlacementCells(tenantId: string, license: LicenseState): Cell[] {
@@ -42,7 +48,7 @@ function toPlacementCells(tenantId: string, license: LicenseState): Cell[] {
 }
 
 const toLicenseCells = (tenantId: string, license: LicenseState): Cell[] =>
-  toPlacementCells(tenantId, license).concat(toListingCells(license));
+  toPlacementCells(tenantId, license).concat(toListingCells(license), toLicenseSearchText(license));
 
 const KEYS = ['tenant_id', 'id'];
 // Later than every stamp of an earlier transaction, because the tenant is locked. `now()` was taken before the lock.

@@ -151,6 +151,25 @@ export const CATALOG = {
     goal: atLeast(0.9),
     about: 'the last full page (page 1,000 of 100,000 licenses), by its cursor: requests per second ÷ page 1',
   },
+  page_total_vs_page: {
+    part: 'reads',
+    goal: atMost(1.3),
+    about:
+      'GET …/companies?include=total without filters, a page of 100, one request at a time: time ÷ the page without the total',
+  },
+  page_search_vs_scan: {
+    part: 'reads',
+    goal: { ...atMost(1.8), fromLicenses: 10_000 },
+    about:
+      'GET …/companies?q=… with a word that no company contains, one request at a time: time ÷ one scan of the texts of all companies and licenses, as the service reads them',
+  },
+  page_sorted_vs_scan: {
+    part: 'reads',
+    goal: { ...atMost(1.8), fromLicenses: 10_000 },
+    about: 'GET …/companies?sort=name, a page of 100, one request at a time: time ÷ the same scan',
+  },
+  page_search_vs_page: { part: 'reads', about: 'the same search: time ÷ a page of 100 without a search' },
+  page_sorted_vs_page: { part: 'reads', about: 'the same sorted page: time ÷ a page of 100 in the default order' },
   poll_304_vs_bare_fastify: {
     part: 'reads',
     goal: atLeast(0.15),

@@ -139,7 +139,37 @@ async function benchRequests(
     record('poll_304_vs_bare_fastify', poll.perSecond / hello.perSecond);
     record('poll_304_p99_ms', poll.p99Ms);
     await benchRoundTrips(instance, record, tenantId, ids, seconds);
+    const single = { connections: 1 };
+    const onePage = await read([list], single);
+    const withTotal = await read([`${list}?include=total`], single);
+    record('page_total_vs_page', onePage.perSecond / withTotal.perSecond);
+    const search = await read([`${list}?q=${ABSENT_WORD}`], single);
+    const sorted = await read([`${list}?sort=name`], single);
+    const scansPerSecond = await countPerSecond(() => scanTexts(instance, tenantId), seconds);
+    record('page_search_vs_scan', scansPerSecond / search.perSecond);
+    record('page_sorted_vs_scan', scansPerSecond / sorted.perSecond);
+    record('page_search_vs_page', onePage.perSecond / search.perSecond);
+    record('page_sorted_vs_page', onePage.perSecond / sorted.perSecond);
   }
+}
+
+const ABSENT_WORD = 'zyzzyva';
+
+/** Reads the searched text of every active company and license once, as the service would. */
+const scanTexts = ({ db }: BenchInstance, tenantId: string): Promise<unknown> =>
+  runStatement(db, tenantId, {
+    text: `select (select count(*) from companies where tenant_id = $1 and archived_datetime is null and
+                     (strpos(search_text, $2) > 0 or strpos(ubi_key, $2) > 0 or strpos(legal_search_text, $2) > 0)),
+                  (select count(*) from company_licenses where tenant_id = $1 and active and
+                     (strpos(search_text, $2) > 0 or strpos(license_key, $2) > 0 or strpos(ubi_key, $2) > 0))`,
+    values: [tenantId, ABSENT_WORD],
+  });
+
+async function countPerSecond(run: () => Promise<unknown>, seconds: number): Promise<number> {
+  const start = performance.now();
+  let done = 0;
+  for (; done === 0 || performance.now() < start + seconds * 1_000; done += 1) await run();
+  return (done * 1_000) / (performance.now() - start);
 }
 
 async function readIds(owner: pg.Client, tenantId: string): Promise<string[]> {

@@ -4,7 +4,8 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import pg from 'pg';
 import { DataSource, EntitySchema } from 'typeorm';
 import { listNamedSchemas } from '../../src/http/primitives.js';
-import { toCompanyStatement, toPageStatement } from '../../src/modules/companies/repository.js';
+import { toPageStatement } from '../../src/modules/companies/list-repository.js';
+import { toCompanyStatement } from '../../src/modules/companies/repository.js';
 import { toCompanyReply } from '../../src/modules/companies/routes.js';
 import { CompanyPageSchema, CompanySchema } from '../../src/modules/companies/schema.js';
 import { answerParent } from './child.js';
@@ -38,7 +39,13 @@ async function startBare({ databaseUrl, tenantId }: RivalServerOptions): Promise
     },
   );
   app.get('/companies', { schema: { response: { 200: CompanyPageSchema } } }, async () => {
-    const rows = await query(toPageStatement(tenantId, { archived: 'exclude' }, 100, undefined, 'active'));
+    const rows = await query(
+      toPageStatement(tenantId, {
+        filters: { archived: 'exclude' },
+        page: { size: 100, after: undefined },
+        shown: 'active',
+      }),
+    );
     return { data: rows.slice(0, 100).map(toCompanyReply), next_page: null };
   });
   return app.listen({ host: '127.0.0.1', port: 0 });

@@ -147,9 +147,9 @@ t.test('connections that read nothing are closed', async (t) => {
   const path = `/v1/tenants/${companies}/companies`;
   await ask('POST', path, { body: { name: 'First', license_numbers: [] } });
   await service.sql(
-    `insert into companies (tenant_id, id, origin, edited_name, display_name, name_group, custom_data, is_own_company,
+    `insert into companies (tenant_id, id, origin, edited_name, display_name, name_group, search_text, custom_data, is_own_company,
        created_reason, created_actor)
-     select tenant_id, gen_random_uuid(), origin, 'C' || number, 'C' || number, 'c' || number,
+     select tenant_id, gen_random_uuid(), origin, 'C' || number, 'C' || number, 'c' || number, 'c' || number,
        jsonb_build_object('note', repeat('x', 8000)), false, created_reason, created_actor
        from companies, generate_series(1, 300) as number where tenant_id = $1`,
     [companies],

@@ -828,6 +828,8 @@ function toViolations(one: string, vendor: string): Readonly<Record<string, stri
     'company: superseded by an archived company without licenses': `update companies set archived_datetime = now(), superseded_by = id where tenant_id = '${one}'; delete from company_licenses where tenant_id = '${one}'`,
     'company: active and superseded': `${drop('companies', `'c'`)} update companies set superseded_by = id where tenant_id = '${one}' and archived_datetime is null`,
     'company: an active license has another UBI': `update companies set ubi_key = 'x' where tenant_id = '${one}'`,
+    'search: the text of a company is not what its fields give': `update companies set legal_search_text = 'x' where tenant_id = '${one}'`,
+    'search: the text of a license is not what its fields give': `update company_licenses set search_text = 'x' where id = ${license(one)}`,
     'license: active and missing': `update company_licenses set missing_since_datetime = now() where id = ${license(one)}`,
     'changes: a gap': `delete from changes where tenant_id = '${one}'`,
     'changes: the feed starts after its end': `update tenants set feed_start_seq = last_change_seq + 1 where tenant_id = '${one}'`,

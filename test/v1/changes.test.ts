@@ -109,8 +109,8 @@ t.test('many companies that were created during a snapshot are skipped in few st
   const many = 5_000;
   await sql(
     `with made as (
-       insert into companies (tenant_id, id, origin, edited_name, display_name, name_group, is_own_company, created_reason, created_actor)
-       select $1, ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'manual', 'Later ' || n, 'Later ' || n, 'later ' || n, false, 'first_seen', 'test'
+       insert into companies (tenant_id, id, origin, edited_name, display_name, name_group, search_text, is_own_company, created_reason, created_actor)
+       select $1, ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'manual', 'Later ' || n, 'Later ' || n, 'later ' || n, 'later ' || n, false, 'first_seen', 'test'
          from generate_series(1, ${many}) n returning id)
      insert into changes (tenant_id, seq, kind, reason, company_id, after, actor)
      select $1, $2 + row_number() over (order by id), 'company.created', 'first_seen', id, '{}', 'test' from made`,

@@ -210,14 +210,14 @@ t.test('deleteTenant: a large tenant, and others meanwhile', async (t) => {
   await syncTenant(service, other);
   const many = 12_000;
   await sql(
-    `insert into companies (tenant_id, id, origin, source_name, display_name, name_group, is_own_company, created_reason, created_actor)
-     select $1, md5('company' || n)::uuid, 'biotrack', 'Name ' || n, 'Name ' || n, 'name ' || n, false, 'first_seen', 'test'
+    `insert into companies (tenant_id, id, origin, source_name, display_name, name_group, search_text, is_own_company, created_reason, created_actor)
+     select $1, md5('company' || n)::uuid, 'biotrack', 'Name ' || n, 'Name ' || n, 'name ' || n, 'name ' || n, false, 'first_seen', 'test'
        from generate_series(1, ${many}) n`,
     [tenantId],
   );
   await sql(
-    `insert into company_licenses (tenant_id, id, company_id, own_company_id, license_key, license_number, activities, is_lab, active, content_hash)
-     select $1, md5('license' || n)::uuid, md5('company' || n)::uuid, md5('company' || n)::uuid, n, n, '{}', false, true, ''
+    `insert into company_licenses (tenant_id, id, company_id, own_company_id, license_key, license_number, search_text, activities, is_lab, active, content_hash)
+     select $1, md5('license' || n)::uuid, md5('company' || n)::uuid, md5('company' || n)::uuid, n, n, '', '{}', false, true, ''
        from generate_series(1, ${many}) n`,
     [tenantId],
   );

@@ -815,7 +815,7 @@ export interface paths {
         };
         /**
          * List companies
-         * @description Companies with their licenses, the oldest first. Archived companies are excluded by default.
+         * @description Companies with their licenses, by default the oldest first. Archived companies are excluded by default. All filters must match. A filter over licenses must match one of the shown licenses (see `licenses`); different filters can match different licenses.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -1552,6 +1552,11 @@ export interface components {
              * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
+            /**
+             * Format: int32
+             * @description The number of companies on all pages that match the filters. Only with `include=total`.
+             */
+            total?: number;
         };
         /**
          * CompanyPatch
@@ -15866,16 +15871,37 @@ export interface operations {
                 "page[size]"?: number;
                 /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
+                /**
+                 * @description Search. Companies that contain every word in their names, legal business name or UBI, or in the number, name, city or UBI of a shown license. A word can be any part of a text; different words can match in different places. Ignores case, accents, character width and punctuation, so `603123456` finds `603-123-456`; `%`, `_` and `\` match themselves. At most 10 words. Empty is the same as absent; only punctuation returns 400.
+                 * @example mesa 603-123
+                 */
+                q?: string;
                 /** @description Companies whose name contains this text, ignoring case. */
                 name?: string;
                 /** @description Companies with this UBI. Ignores leading, trailing and repeated spaces. */
                 ubi?: string;
                 /** @description The company that holds this license. Ignores leading, trailing and repeated spaces. */
                 license_number?: string;
-                /** @description Companies with an active license in this city, ignoring case. */
+                /** @description Companies with a shown license in this city, ignoring case. */
                 city?: string;
+                /**
+                 * @description Companies with a shown license of this type: exactly the `license_type` or the `license_type_raw` of the license.
+                 * @example Retailer
+                 */
+                license_type?: string;
+                /** @description Companies with a shown license that BioTrack flags for this activity. */
+                activity?: "producer" | "processor" | "retail" | "medical" | "transporter" | "lab";
                 /** @description `biotrack`: created from the state's list. `manual`: created by a user. */
                 origin?: "biotrack" | "manual";
+                /** @description Whether the company holds a license of the tenant's own UBI. */
+                is_own_company?: boolean;
+                /** @description Whether the company is one of several that claim one vendor in an open conflict. */
+                has_conflict?: boolean;
+                /**
+                 * @description Companies with these ids: at most 100 UUIDs, separated by commas. Ids that do not exist are ignored.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11,0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a12
+                 */
+                ids?: string;
                 /** @description Whether to include archived companies. Defaults to `exclude`. */
                 archived?: "exclude" | "include" | "only";
                 /**
@@ -15885,6 +15911,12 @@ export interface operations {
                 updated_datetime?: string;
                 /** @description Which licenses to include. Defaults to `active`. */
                 licenses?: "active" | "all";
+                /** @description `name`: by display name, ignoring case, accents and punctuation. `updated_datetime`: to the microsecond. `licenses`: by the number of active licenses. Equal companies are sorted by id, in the same direction. Defaults to the order of creation, which is the order of ids. A company that changes while pages are read can move to another page. */
+                sort?: "name" | "updated_datetime" | "licenses";
+                /** @description The direction of the order. Defaults to `asc`, also without `sort`. */
+                direction?: "asc" | "desc";
+                /** @description `total`: the page has `total`, the number of companies on all pages. */
+                include?: "total";
             };
             header?: {
                 /**

@@ -15,7 +15,8 @@ import { type CompanyEdits, EDITABLE_FIELDS } from './company.js';
 import { createCompany, editCompany, type ManualCompanyPorts } from './edit-service.js';
 import { type Decided, type Explanation, explainCompany } from './explain-service.js';
 import { getHistory, type History } from './history-service.js';
-import type { CompanyFilters, CompanyLicenseView, CompanyView } from './repository.js';
+import type { CompanyFilters } from './list-repository.js';
+import type { CompanyLicenseView, CompanyView } from './repository.js';
 import {
   CompanyBodySchema,
   CompanyExplanationSchema,
@@ -26,7 +27,8 @@ import {
   CompanyQuerySchema,
   CompanySchema,
 } from './schema.js';
-import { findRevision, getCompany, listCompanies } from './service.js';
+import { parseIds, parseSearch } from './search.js';
+import { findRevision, getCompany, listCompanies, type RevisionedPage } from './service.js';
 
 export interface CompaniesDeps extends ManualCompanyPorts {
   readonly db: Db;
@@ -39,15 +41,24 @@ export function registerCompaniesRoutes(app: App, { db, lists, ...ports }: Compa
     id: 'listCompanies',
     tag: 'Companies',
     summary: 'List companies',
-    description: 'Companies with their licenses, the oldest first. Archived companies are excluded by default.',
+    description:
+      'Companies with their licenses, by default the oldest first. Archived companies are excluded by default. All filters must match. A filter over licenses must match one of the shown licenses (see `licenses`); different filters can match different licenses.',
     params: TenantParams,
     querystring: CompanyListQuerySchema,
     schema: CompanyPageSchema,
     pageDescription: 'A page of companies.',
     findRevision: ({ params }) => findRevision(db, params.tenant_id),
     list: ({ params, query, page }) =>
-      listCompanies(db, params.tenant_id, { filters: toFilters(query), page, shown: query.licenses ?? 'active' }),
+      listCompanies(db, params.tenant_id, {
+        filters: toFilters(query),
+        page,
+        shown: query.licenses ?? 'active',
+        sort: query.sort,
+        isDescending: query.direction === 'desc',
+        withTotal: query.include === 'total',
+      }),
     toReply: toCompanyReply,
+    toFields: ({ total }: RevisionedPage<CompanyView>) => (total === undefined ? {} : { total }),
   });
 
   app.get(
@@ -238,11 +249,17 @@ function toFilters(query: Static<typeof CompanyListQuerySchema>): CompanyFilters
   const { name, ubi, license_number: licenseNumber, city, origin, archived, updated_datetime: updated } = query;
   const range = updated === undefined ? undefined : parseDatetimeRange('updated_datetime', updated);
   return {
+    words: parseSearch(query.q),
     name,
     ubiKey: ubi === undefined ? undefined : (toUbiKey(ubi) ?? undefined),
     licenseKey: licenseNumber === undefined ? undefined : toLicenseKey(licenseNumber),
     city,
+    licenseType: query.license_type,
+    activity: query.activity,
     origin,
+    isOwnCompany: query.is_own_company,
+    hasConflict: query.has_conflict,
+    ids: parseIds(query.ids),
     archived: archived ?? 'exclude',
     updatedFrom: range?.from,
     updatedTo: range?.to,

@@ -6,6 +6,7 @@ import { STRATEGIES } from '../../domain/strategy.js';
 import { ACTIVITIES } from '../../domain/vendor.js';
 import {
   Body,
+  Count,
   Datetime,
   etagField,
   KnownOf,
@@ -14,7 +15,7 @@ import {
   Nullable,
   NullableObject,
   OneOf,
-  Page,
+  pageFields,
   pageQuery,
   Reply,
   ResponseText,
@@ -23,6 +24,7 @@ import {
 } from '../../http/primitives.js';
 
 const ORIGINS = ['biotrack', 'manual'] as const;
+const SORTS = ['name', 'updated_datetime', 'licenses'] as const;
 
 export const AddressSchema = Named(
   'Address',
@@ -173,7 +175,15 @@ export const CompanyPatchSchema = Named(
   ),
 );
 
-export const CompanyPageSchema = Page('CompanyPage', CompanySchema);
+export const CompanyPageSchema = Named(
+  'CompanyPage',
+  Reply({
+    ...pageFields(CompanySchema),
+    total: Type.Optional(
+      Count({ description: 'The number of companies on all pages that match the filters. Only with `include=total`.' }),
+    ),
+  }),
+);
 
 const LICENSES_SHOWN = ['active', 'all'] as const;
 const licensesQuery = Type.Optional(
@@ -186,6 +196,13 @@ export const CompanyQuerySchema = Body({
 
 export const CompanyListQuerySchema = Body({
   ...pageQuery,
+  q: Type.Optional(
+    Line(200, {
+      description:
+        'Search. Companies that contain every word in their names, legal business name or UBI, or in the number, name, city or UBI of a shown license. A word can be any part of a text; different words can match in different places. Ignores case, accents, character width and punctuation, so `603123456` finds `603-123-456`; `%`, `_` and `\\` match themselves. At most 10 words. Empty is the same as absent; only punctuation returns 400.',
+      examples: ['mesa 603-123'],
+    }),
+  ),
   name: Type.Optional(Line(200, { description: 'Companies whose name contains this text, ignoring case.' })),
   ubi: Type.Optional(
     Text(64, { description: 'Companies with this UBI. Ignores leading, trailing and repeated spaces.' }),
@@ -193,9 +210,35 @@ export const CompanyListQuerySchema = Body({
   license_number: Type.Optional(
     Text(64, { description: 'The company that holds this license. Ignores leading, trailing and repeated spaces.' }),
   ),
-  city: Type.Optional(Line(100, { description: 'Companies with an active license in this city, ignoring case.' })),
+  city: Type.Optional(Line(100, { description: 'Companies with a shown license in this city, ignoring case.' })),
+  license_type: Type.Optional(
+    Text(100, {
+      description:
+        'Companies with a shown license of this type: exactly the `license_type` or the `license_type_raw` of the license.',
+      examples: ['Retailer'],
+    }),
+  ),
+  activity: Type.Optional(
+    OneOf(ACTIVITIES, { description: 'Companies with a shown license that BioTrack flags for this activity.' }),
+  ),
   origin: Type.Optional(
     OneOf(ORIGINS, { description: "`biotrack`: created from the state's list. `manual`: created by a user." }),
+  ),
+  is_own_company: Type.Optional(
+    Type.Boolean({ description: "Whether the company holds a license of the tenant's own UBI." }),
+  ),
+  has_conflict: Type.Optional(
+    Type.Boolean({ description: 'Whether the company is one of several that claim one vendor in an open conflict.' }),
+  ),
+  ids: Type.Optional(
+    Type.String({
+      minLength: 1,
+      // Longer than 100 UUIDs, so that the reply names their number, and shorter than the limit of a URL.
+      maxLength: 7_000,
+      description:
+        'Companies with these ids: at most 100 UUIDs, separated by commas. Ids that do not exist are ignored.',
+      examples: ['0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11,0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a12'],
+    }),
   ),
   archived: Type.Optional(
     OneOf(['exclude', 'include', 'only'], {
@@ -211,6 +254,18 @@ export const CompanyListQuerySchema = Body({
     }),
   ),
   licenses: licensesQuery,
+  sort: Type.Optional(
+    OneOf(SORTS, {
+      description:
+        '`name`: by display name, ignoring case, accents and punctuation. `updated_datetime`: to the microsecond. `licenses`: by the number of active licenses. Equal companies are sorted by id, in the same direction. Defaults to the order of creation, which is the order of ids. A company that changes while pages are read can move to another page.',
+    }),
+  ),
+  direction: Type.Optional(
+    OneOf(['asc', 'desc'], { description: 'The direction of the order. Defaults to `asc`, also without `sort`.' }),
+  ),
+  include: Type.Optional(
+    OneOf(['total'], { description: '`total`: the page has `total`, the number of companies on all pages.' }),
+  ),
 });
 
 const DecisionSchema = Named(

@@ -10,7 +10,6 @@ export {
 } from './repository.js';
 export {
   allocateChangeNumbers,
-  raiseRevision,
   recordFeedStart,
   recordFirstSync,
   renewFeedEpoch,

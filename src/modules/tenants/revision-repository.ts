@@ -40,14 +40,6 @@ export async function renewFeedEpoch(tx: Tx): Promise<void> {
     .execute();
 }
 
-/** Invalidates cached lists of the tenant. */
-export async function raiseRevision(tx: Tx): Promise<void> {
-  await tx
-    .updateTable('tenants')
-    .set((eb) => ({ revision: eb('revision', '+', 1) }))
-    .execute();
-}
-
 /**
  * From the first sync on, state and environment are fixed, and the strategy changes only through a switch. The feed starts again
  * with the run's first change, which stands for everything that the run creates. Returns the revision of the tenant's inputs.
