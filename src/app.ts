@@ -58,6 +58,10 @@ export interface AppDeps {
   readonly databaseConnections: number;
   /** See `ServerOptions`. */
   readonly trustProxy: ServerOptions['trustProxy'];
+  /** See `ServerOptions`. */
+  readonly corsOrigins: ServerOptions['corsOrigins'];
+  /** Of the package. */
+  readonly version: string;
   /** The size of the cache for list pages. */
   readonly listCacheMegabytes: number;
   /** The base of links, without a trailing slash. */
@@ -79,6 +83,8 @@ export async function buildApp({
   rateLimits,
   trustProxy,
   databaseConnections,
+  corsOrigins,
+  version,
   listCacheMegabytes,
   onRequestFinished,
   runWithContext,
@@ -101,6 +107,8 @@ export async function buildApp({
     runWithContext,
     rateLimits,
     trustProxy,
+    corsOrigins,
+    version,
   });
   const deps = {
     db,

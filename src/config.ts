@@ -36,6 +36,8 @@ export interface Config {
   readonly rateLimits: { readonly perMinute: number; readonly unauthenticatedPerMinute: number };
   /** Addresses of proxies; false: no proxy. */
   readonly trustProxy: string | false;
+  /** Origins whose pages may call the API. */
+  readonly corsOrigins: readonly string[];
   /** Between two forced refreshes of a tenant; 0: no minimum. */
   readonly forcedRefreshSeconds: number;
   /** Per process; 0: no cache. */
@@ -106,7 +108,8 @@ const VARIABLES = {
   HOST: text('Address that the API and the metrics listen on.', { preset: '127.0.0.1' }),
   PORT: integer(0, 65_535, 3_000, 'Port of the API. `0` selects a free port, in local mode only.'),
   PUBLIC_URL: url(['http:', 'https:'], {
-    description: 'Base URL of links in responses.',
+    description:
+      'Base URL of links in responses and of the documentation. Can have a path, which the proxy in front of the service removes.',
     whenUnset: '`http://HOST:PORT`',
     isBare: true,
   }),
@@ -205,6 +208,15 @@ const VARIABLES = {
     preset: false as string | false,
     parse: parseProxies,
   },
+  CORS_ORIGINS: {
+    format: 'origins separated by commas, such as https://app.example.com',
+    default: undefined,
+    whenUnset: 'no browser application of another origin can call the API',
+    description:
+      'Origins of browser applications that may call the API: scheme, host and port, without a path. `*` is refused.',
+    preset: [] as readonly string[],
+    parse: parseOrigins,
+  },
   LIST_CACHE_MEGABYTES: integer(
     0,
     16_384,
@@ -265,6 +277,7 @@ export function readEnv(env: Environment): { readonly config: Config; readonly s
       unauthenticatedPerMinute: reader.read('RATE_LIMIT_UNAUTHENTICATED_PER_MINUTE'),
     },
     trustProxy: reader.read('TRUST_PROXY'),
+    corsOrigins: reader.read('CORS_ORIGINS'),
     forcedRefreshSeconds: reader.read('FORCED_REFRESH_SECONDS'),
     listCacheMegabytes: reader.read('LIST_CACHE_MEGABYTES'),
     jwt: readJwt(reader),
@@ -409,6 +422,15 @@ function parseProxies(value: string): string {
   };
   if (value.split(',').every(isNetwork)) return value;
   throw new InvalidValue('must be IP addresses or networks separated by commas');
+}
+
+function parseOrigins(value: string): readonly string[] {
+  return value.split(',').map((part) => {
+    const origin = part.trim();
+    const isOrigin = /^https?:\/\/[^*]+$/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin;
+    if (!isOrigin) throw new InvalidValue('must be origins separated by commas, such as https://app.example.com');
+    return origin;
+  });
 }
 
 function isRemote({ hostname, searchParams }: URL): boolean {

@@ -51,6 +51,7 @@ import {
   type MetricsListener,
 } from './telemetry/index.js';
 import { createVault, type Keyset } from './vault/index.js';
+import { readVersion } from './version.js';
 
 export interface ServiceOptions {
   readonly config: Pick<
@@ -66,6 +67,7 @@ export interface ServiceOptions {
     | 'syncIntervalSeconds'
     | 'rateLimits'
     | 'trustProxy'
+    | 'corsOrigins'
     | 'forcedRefreshSeconds'
     | 'listCacheMegabytes'
   >;
@@ -177,6 +179,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       rateLimits: config.rateLimits,
       databaseConnections: config.databasePoolSize,
       trustProxy: config.trustProxy,
+      corsOrigins: config.corsOrigins,
+      version: readVersion(),
       forcedRefreshSeconds: config.forcedRefreshSeconds,
       listCacheMegabytes: config.listCacheMegabytes,
       onRequestFinished: metrics.requestFinished,

@@ -228,6 +228,28 @@ const VARIABLES: readonly Variable[] = [
     wrong: ['0', '2', '-1', 'true', '10.0.0.0/33', '0.0.0.0/0', '10.0.0.1/', '10.0.0', `proxy.${CANARY}`, '10.0.0.1,'],
   },
   {
+    name: 'CORS_ORIGINS',
+    read: config('corsOrigins'),
+    preset: [],
+    good: {
+      'https://app.example.com': ['https://app.example.com'],
+      'http://localhost:5173, https://a.example': ['http://localhost:5173', 'https://a.example'],
+    },
+    wrong: [
+      '*',
+      'null',
+      `app.${CANARY}`,
+      'https://*.example.com',
+      'https://app.example.com/',
+      'https://app.example.com/path',
+      'https://user@app.example.com',
+      'https://APP.example.com',
+      'https://app.example.com:443',
+      'ftp://app.example.com',
+      'https://app.example.com,',
+    ],
+  },
+  {
     name: 'FORCED_REFRESH_SECONDS',
     read: config('forcedRefreshSeconds'),
     preset: 30,

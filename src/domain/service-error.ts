@@ -30,6 +30,7 @@ export const ERRORS = {
   feed_rewound: { status: 409, title: 'Change feed was rewound' },
   feed_expired: { status: 410, title: 'Change feed no longer has the next changes' },
   precondition_failed: { status: 412, title: 'Resource has changed' },
+  origin_not_allowed: { status: 403, title: 'Origin not allowed' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   request_timeout: { status: 408, title: 'Request timed out' },
   payload_too_large: { status: 413, title: 'Request body too large' },

@@ -16,6 +16,7 @@ export function collectMethods(app: FastifyInstance): RejectUnmatched {
   /** Paths such as `…/bulk`, which also match `…/:id` and would be routed there for methods that they do not support. */
   let shadowed: readonly Path[] = [];
   app.addHook('onRoute', ({ url, method }) => {
+    if (url === ANY) return;
     const path = paths.get(url) ?? { url, pattern: toPattern(url), methods: new Set(['OPTIONS']) };
     for (const each of [method].flat()) path.methods.add(each);
     paths.set(url, path);
@@ -32,13 +33,13 @@ export function collectMethods(app: FastifyInstance): RejectUnmatched {
   };
   const findShadowed = (path: string): Path | undefined => shadowed.find(({ pattern }) => pattern.test(path));
   app.addHook('onRequest', async (request, reply) => {
-    if (shadowed.length === 0 || request.is404) return undefined;
+    if (shadowed.length === 0 || isUnmatched(request)) return undefined;
     const own = findShadowed(toPath(request));
     const isShadowed = own !== undefined && own.url !== request.routeOptions.url;
     return isShadowed ? rejectMethod(request, reply, [...own.methods]) : undefined;
   });
   return async (request, reply) => {
-    if (!request.is404) return undefined;
+    if (!isUnmatched(request)) return undefined;
     const path = toPath(request);
     const own = findShadowed(path);
     const found = own === undefined ? [...paths.values()].filter(({ pattern }) => pattern.test(path)) : [own];
@@ -47,6 +48,11 @@ export function collectMethods(app: FastifyInstance): RejectUnmatched {
     return rejectMethod(request, reply, methods);
   };
 }
+
+/** The route of the CORS plugin for OPTIONS on any path. It only serves to run the plugin's hook. */
+const ANY = '*';
+
+const isUnmatched = ({ is404, routeOptions }: FastifyRequest): boolean => is404 || routeOptions.url === ANY;
 
 const toPattern = (url: string): RegExp =>
   new RegExp(

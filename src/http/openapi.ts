@@ -3,17 +3,22 @@ import swagger from '@fastify/swagger';
 import scalar from '@scalar/fastify-api-reference';
 import type { FastifyInstance } from 'fastify';
 import { addExamples } from './examples.js';
+import { addHeaders, type DocumentWithHeaders } from './openapi-headers.js';
 import { OPTIONAL_BODY } from './operation.js';
 import { registerProblemPages } from './problem-pages.js';
 
 /** Serves the OpenAPI document, which is generated from the schemas of the routes, and its HTML documentation. */
-export async function registerOpenapi(app: FastifyInstance, publicUrl: string): Promise<void> {
+export async function registerOpenapi(
+  app: FastifyInstance,
+  { publicUrl, version }: { readonly publicUrl: string; readonly version: string },
+): Promise<void> {
+  const basePath = new URL(publicUrl).pathname.replace(/\/$/, '');
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'biotrack-connect',
-        version: '1.0.0',
+        version,
         description: DESCRIPTION,
         license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' },
       },
@@ -28,6 +33,7 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
       const document = 'openapiObject' in generated ? generated.openapiObject : generated.swaggerObject;
       addExamples(document as Readonly<Record<string, unknown>>);
       makeBodiesOptional(document as OptionalBodies);
+      addHeaders(document as DocumentWithHeaders);
       return document;
     },
     refResolver: {
@@ -38,11 +44,11 @@ export async function registerOpenapi(app: FastifyInstance, publicUrl: string): 
   addContentPolicy(app);
   // Hidden routes require no authentication: the documentation holds no data.
   app.get('/openapi/v1.json', { schema: { hide: true } }, async () => app.swagger());
-  registerProblemPages(app);
+  registerProblemPages(app, basePath);
   await app.register(scalar, {
     routePrefix: '/docs',
     configuration: {
-      url: '/openapi/v1.json',
+      url: `${basePath}/openapi/v1.json`,
       withDefaultFonts: false,
       hideClientButton: true,
       showDeveloperTools: 'never',
@@ -99,7 +105,7 @@ Bodies are JSON of at most 64 KiB, except where an operation has a higher limit.
 Lists return \`{data, next_page}\`. \`next_page\` is the URL of the next page, or null on the last one.
 
 ## Errors
-Errors are \`application/problem+json\` (RFC 9457) with a stable \`code\` ([all codes](/docs/problems)).
+Errors are \`application/problem+json\` (RFC 9457) with a stable \`code\` ([all codes](docs/problems)).
 
 ## Concurrent changes
 Changing an existing resource requires \`If-Match\` with its ETag; the first PUT of a setting requires \`If-None-Match: *\`. A

@@ -197,4 +197,4 @@ export const putHeaders = {
   ),
 };
 
-export const locationHeader = { location: Type.String({ description: 'The path of the new resource.' }) };
+export const locationHeader = { location: Type.String({ format: 'uri', description: 'The URL of the new resource.' }) };

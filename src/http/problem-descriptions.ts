@@ -35,6 +35,8 @@ export const PROBLEM_DESCRIPTIONS: Readonly<Record<ErrorCode, string>> = {
     'The feed no longer has the changes after this cursor: they are too old, or the first sync has run since. Replace what you have stored: read the feed from the beginning, without page[after].',
   precondition_failed:
     'The resource changed since it was last read. Read it again, then send the new ETag in If-Match.',
+  origin_not_allowed:
+    'A browser asked whether a page of this origin may call the API. An operator can add the origin to `CORS_ORIGINS`.',
   method_not_allowed: 'Use one of the methods in the Allow header.',
   request_timeout: 'Retry. The headers must arrive within 10 seconds, the whole request within 30 seconds.',
   payload_too_large: 'The limit is 64 KiB, except where an operation documents a higher one. Split the request.',

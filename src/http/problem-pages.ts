@@ -3,8 +3,12 @@ import { ERRORS, type ErrorCode, ServiceError } from '../domain/service-error.js
 import { toProblemType } from './problem.js';
 import { PROBLEM_DESCRIPTIONS } from './problem-descriptions.js';
 
-/** Serves an HTML page per problem type at `/docs/problems/{code}`, and an index at `/docs/problems`. */
-export function registerProblemPages(app: FastifyInstance): void {
+/**
+ * Serves an HTML page per problem type at `/docs/problems/{code}`, and an index at `/docs/problems`.
+ * @param basePath the path of `PUBLIC_URL`, without a trailing slash
+ */
+export function registerProblemPages(app: FastifyInstance, basePath: string): void {
+  const toLink = (code: ErrorCode): string => `<a href="${basePath}/docs/problems/${code}"><code>${code}</code></a>`;
   const codes = Object.keys(ERRORS) as ErrorCode[];
   app.get('/docs/problems', { schema: { hide: true } }, (_request, reply) => {
     const rows = codes.map(
@@ -26,13 +30,12 @@ export function registerProblemPages(app: FastifyInstance): void {
 <p>${PROBLEM_DESCRIPTIONS[code]}</p>
 <h2>Returned by</h2>
 ${returnedBy}
-<p><a href="/docs/problems">All problems</a> · <a href="/docs">API reference</a></p>`;
+<p><a href="${basePath}/docs/problems">All problems</a> · <a href="${basePath}/docs">API reference</a></p>`;
     return reply.type(HTML).send(toPage(code, body));
   });
 }
 
 const HTML = 'text/html; charset=utf-8';
-const toLink = (code: ErrorCode): string => `<a href="/docs/problems/${code}"><code>${code}</code></a>`;
 
 function listOperations(app: FastifyInstance, code: ErrorCode): string[] {
   return Object.values(app.swagger().paths ?? {}).flatMap((path) =>

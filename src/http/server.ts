@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import compress from '@fastify/compress';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import type { IdempotencyStore } from '../domain/idempotency.js';
 import { ERRORS, ServiceError } from '../domain/service-error.js';
 import { type AuthOptions, registerAuth, registerPolicy } from './auth.js';
+import { registerCors } from './cors.js';
 import { registerDrain } from './drain.js';
 import { handleFrameworkError, registerErrorHandler, type TranslateError } from './error-handler.js';
 import { registerEtags } from './etag.js';
@@ -40,6 +42,10 @@ export interface ServerOptions {
   readonly rateLimits: RateLimits;
   /** The proxies whose `X-Forwarded-For` has the address of the caller: addresses and networks. False: none. */
   readonly trustProxy: string | false;
+  /** Origins whose pages may call the API. */
+  readonly corsOrigins: readonly string[];
+  /** Of the package, for the OpenAPI document. */
+  readonly version: string;
   /** Of the database pool. */
   readonly databaseConnections: number;
   readonly idempotencyKeys: IdempotencyStore;
@@ -57,6 +63,8 @@ const CONNECTIONS_CHECKING_INTERVAL_MS = 1_000;
 const READ_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 const MAX_URL_LENGTH = 8_000;
+/** Smaller responses would hardly become smaller. */
+const COMPRESSED_FROM_BYTES = 1_024;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 export async function createServer(options: ServerOptions): Promise<App> {
@@ -100,7 +108,11 @@ export async function createServer(options: ServerOptions): Promise<App> {
   });
   app.addHook('onRequest', async ({ params }) => lowerIds(params as IdParams));
   closeDeafReaders(app);
-  await app.register(helmet, { contentSecurityPolicy: false });
+  await app.register(helmet, {
+    contentSecurityPolicy: false,
+    crossOriginResourcePolicy: { policy: options.corsOrigins.length === 0 ? 'same-origin' : 'cross-origin' },
+  });
+  await registerCors(app, options.corsOrigins);
   const { count, countRejected } = await createRateLimits(app, options.rateLimits);
   registerAuth(app, { ...options.authentication, countRejected });
   app.addHook('onRequest', count);
@@ -109,12 +121,27 @@ export async function createServer(options: ServerOptions): Promise<App> {
   const inFlight = createInFlight(app, options.databaseConnections);
   app.addHook('preValidation', inFlight.takeSlots);
   registerEtags(app);
+  completeLocations(app, options.publicUrl);
   registerIdempotency(app, options.idempotencyKeys);
   // After the hook that saves the response, which takes a connection too.
   app.addHook('onSend', inFlight.releaseSlots);
   registerRequestContext(app, options.runWithContext);
-  await registerOpenapi(app, options.publicUrl);
+  await app.register(compress, {
+    // Also of requests otherwise, whose length is limited before they are read.
+    globalDecompression: false,
+    encodings: ['br', 'gzip'],
+    threshold: COMPRESSED_FROM_BYTES,
+  });
+  await registerOpenapi(app, options);
   return app;
+}
+
+/** Handlers set the path of a new resource; callers get its URL. */
+function completeLocations(app: FastifyInstance, publicUrl: string): void {
+  app.addHook('onSend', async (_request, reply) => {
+    const location = reply.getHeader('location');
+    if (typeof location === 'string' && location.startsWith('/v1/')) reply.header('location', publicUrl + location);
+  });
 }
 
 interface IdParams {

@@ -57,6 +57,7 @@ answerParent({
         retention: { runsDays: 90, previewsHours: 24, changesDays: 400, auditDays: 730 },
         rateLimits: { perMinute: 100_000_000, unauthenticatedPerMinute: 100_000_000 },
         trustProxy: false,
+        corsOrigins: [],
         forcedRefreshSeconds: 0,
         listCacheMegabytes,
       },

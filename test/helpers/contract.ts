@@ -260,8 +260,10 @@ function checkSuccess(
 ): void {
   const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status)];
   const reply = pointer.reduce<JsonDocument>((part, name) => part[name] as JsonDocument, document);
-  for (const name of Object.keys((reply.headers as JsonDocument | undefined) ?? {})) {
-    if (headers.get(name) === null) fail(`no header ${name}`);
+  const shared = (document.components as { readonly headers: Readonly<Record<string, JsonDocument>> }).headers;
+  for (const [name, header] of Object.entries((reply.headers as Readonly<Record<string, JsonDocument>>) ?? {})) {
+    const { required } = shared[name] ?? header;
+    if (required === true && headers.get(name) === null) fail(`no header ${name}`);
   }
   if (reply.content === undefined) {
     if (body !== undefined) fail('an undocumented body');

@@ -91,6 +91,10 @@ export interface TestServiceOptions {
   /** Of one caller. Defaults to more than any test sends. */
   readonly rateLimits?: Partial<Config['rateLimits']>;
   readonly trustProxy?: Config['trustProxy'];
+  /** Default: none. */
+  readonly corsOrigins?: Config['corsOrigins'];
+  /** Base of links. Default: the address of the service. */
+  readonly publicUrl?: string;
   readonly forcedRefreshSeconds?: number;
   /** Less patience with BioTrack than usual. */
   readonly timing?: ServiceOptions['timing'];
@@ -141,10 +145,11 @@ export async function startTestService(
       syncIntervalSeconds: options.syncIntervalSeconds ?? 3_600,
       rateLimits: { perMinute: 1_000_000, unauthenticatedPerMinute: 1_000_000, ...options.rateLimits },
       trustProxy: options.trustProxy ?? false,
+      corsOrigins: options.corsOrigins ?? [],
       forcedRefreshSeconds: options.forcedRefreshSeconds ?? 0,
       listCacheMegabytes: 8,
     },
-    publicUrl: baseUrl,
+    publicUrl: options.publicUrl ?? baseUrl,
     databaseUrl: url,
     databaseDirectUrl: directUrl,
     states: parseStates(toStates(environment)),

@@ -2,6 +2,7 @@ import pino from 'pino';
 import { type AppDeps, buildApp } from '../../src/app.js';
 import { DEFAULT_STATES } from '../../src/biotrack/index.js';
 import { createSingleFlight } from '../../src/domain/single-flight.js';
+import { readVersion } from '../../src/version.js';
 
 /** A placeholder, because the document belongs to no deployment. */
 const NEUTRAL_URL = 'http://127.0.0.1:3000';
@@ -29,6 +30,8 @@ export async function renderOpenapi(): Promise<string> {
     listCacheMegabytes: 0,
     rateLimits: { perMinute: 1, unauthenticatedPerMinute: 1 },
     trustProxy: false,
+    corsOrigins: [],
+    version: readVersion(),
     databaseConnections: 1,
     forcedRefreshSeconds: 0,
     publicUrl: NEUTRAL_URL,
