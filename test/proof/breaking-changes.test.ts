@@ -195,9 +195,9 @@ const BREAKING: Changes = {
   'a response is no longer JSON': (d) => rename(replyOf(d, TENANT, 'get', '200').content, JSON_BODY, 'text/plain'),
   'a stream of events is removed': (d) =>
     delete replyOf(d, `${TENANT}/syncs/{id}/events`, 'get', '200').content['text/event-stream'],
-  'a response header is removed': (d) => delete replyOf(d, TENANT, 'get', '200').headers.etag,
+  'a response header is removed': (d) => delete replyOf(d, TENANT, 'get', '200').headers.ETag,
   'the type of a response header changes': (d) =>
-    (replyOf(d, `${TENANT}/syncs`, 'post', '202').headers.location.schema = { type: 'integer' }),
+    (replyOf(d, `${TENANT}/syncs`, 'post', '202').headers.Location.schema = { type: 'integer' }),
 
   // Errors.
   'a field of errors is removed': (d) => delete schemaOf(d, 'Problem').properties.request_id,
@@ -208,9 +208,9 @@ const BREAKING: Changes = {
   'a server error status is removed': (d) => delete d.paths[TENANT].get.responses[503],
   'an error has another media type': (d) =>
     rename(replyOf(d, TENANT, 'get', '404').content, 'application/problem+json', JSON_BODY),
-  'a header of an error is removed': (d) => delete replyOf(d, TENANT, 'get', '503').headers['retry-after'],
+  'a header of an error is removed': (d) => delete replyOf(d, TENANT, 'get', '503').headers['Retry-After'],
   'the type of a header of an error changes': (d) =>
-    (replyOf(d, TENANT, 'get', '503').headers['retry-after'].schema.type = 'string'),
+    (replyOf(d, TENANT, 'get', '503').headers['Retry-After'].schema.type = 'string'),
 };
 
 const COMPATIBLE: Changes = {
@@ -286,10 +286,9 @@ const COMPATIBLE: Changes = {
   'a response for all other errors': (d) =>
     (d.paths['/v1/tenants'].get.responses.default = d.paths['/v1/tenants'].get.responses[400]),
   'a new field of errors': (d) => (schemaOf(d, 'Problem').properties.help = { type: 'string' }),
-  'a new 304 response': (d) => (d.paths['/v1/states'].get.responses[304] = { description: 'Nothing has changed.' }),
-  'a new response header': (d) =>
-    (replyOf(d, TENANT, 'get', '404').headers = { 'x-hint': { schema: { type: 'string' } } }),
-  'a response header is spelled in upper case': (d) => rename(replyOf(d, TENANT, 'get', '200').headers, 'etag', 'ETag'),
+  'a new 304 response': (d) => (d.paths['/livez'].get.responses[304] = { description: 'Nothing has changed.' }),
+  'a new response header': (d) => (replyOf(d, TENANT, 'get', '404').headers['x-hint'] = { schema: { type: 'string' } }),
+  'a response header is spelled in lower case': (d) => rename(replyOf(d, TENANT, 'get', '200').headers, 'ETag', 'etag'),
   'a new media type of a response': (d) =>
     (replyOf(d, TENANT, 'get', '200').content['text/plain'] = { schema: { type: 'string' } }),
   'changed descriptions': (d) => {
