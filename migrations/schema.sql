@@ -361,6 +361,24 @@ CREATE INDEX directory_licenses_ubi ON directory_licenses USING btree (directory
 grant select on directory_licenses to biotrack_app;
 grant insert, select, update on directory_licenses to biotrack_operator;
 
+create table event_tickets (
+  tenant_id uuid not null,
+  ticket_hash bytea not null,
+  run_id uuid not null,
+  principal jsonb,
+  expires_datetime timestamp with time zone not null,
+  constraint event_tickets_pkey PRIMARY KEY (tenant_id, ticket_hash),
+  constraint event_tickets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
+  constraint event_tickets_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES sync_runs(tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX event_tickets_run ON event_tickets USING btree (tenant_id, run_id);
+alter table event_tickets enable row level security;
+alter table event_tickets force row level security;
+create policy tenant_isolation on event_tickets to biotrack_app
+  using (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)))
+  with check (tenant_id = (( SELECT current_tenant_id() AS current_tenant_id)));
+grant delete, insert, select, update on event_tickets to biotrack_app;
+
 create table idempotency_keys (
   tenant_id uuid not null,
   actor text not null,

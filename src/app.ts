@@ -32,7 +32,7 @@ import { registerSchedulesRoutes } from './modules/schedules/index.js';
 import { registerSetupRoutes } from './modules/setup/index.js';
 import { registerStatesRoutes } from './modules/states/index.js';
 import { registerSwitchesRoutes } from './modules/switches/index.js';
-import { registerSyncsRoutes, replaceRequester } from './modules/syncs/index.js';
+import { createEventTickets, registerSyncsRoutes, replaceRequester } from './modules/syncs/index.js';
 import { registerTenantsRoutes } from './modules/tenants/index.js';
 import { registerUbiRoutes } from './modules/ubi/index.js';
 import { createUserTracker, registerUsersRoutes } from './modules/users/index.js';
@@ -93,12 +93,14 @@ export async function buildApp({
   const readToken = tokens === undefined ? undefined : createTokenReader(tokens);
   const keyring = createKeyring({ db, now: () => performance.now() });
   const tracker = createUserTracker(db);
+  const tickets = createEventTickets(db, ports.vault.deriveKeys('event tickets'));
   const app = await createServer({
     logger,
     publicUrl,
     authentication: {
       authenticate: async (token) => (await keyring.authenticate(token)) ?? readToken?.(token),
       requireActive: tracker.requireActive,
+      tickets,
     },
     databaseConnections,
     idempotencyKeys: createIdempotencyStore({ db, ...ports }),
@@ -129,7 +131,7 @@ export async function buildApp({
   registerSwitchesRoutes(app, deps);
   registerCredentialsRoutes(app, deps);
   registerLicensesRoutes(app, deps);
-  registerSyncsRoutes(app, { ...deps, streams: createEventStreams(ports.shutdown) });
+  registerSyncsRoutes(app, { ...deps, tickets, publicUrl, streams: createEventStreams(ports.shutdown) });
   registerSchedulesRoutes(app, deps);
   registerCompaniesRoutes(app, deps);
   registerConflictsRoutes(app, deps);

@@ -245,6 +245,14 @@ export interface DirectoryLicenses {
   zip: string | null;
 }
 
+export interface EventTickets {
+  expires_datetime: Timestamp;
+  principal: Json | null;
+  run_id: string;
+  tenant_id: string;
+  ticket_hash: Buffer;
+}
+
 export interface IdempotencyKeys {
   actor: string;
   attempt_id: string;
@@ -446,6 +454,7 @@ export interface DB {
   directory_leases: DirectoryLeases;
   directory_license_owners: DirectoryLicenseOwners;
   directory_licenses: DirectoryLicenses;
+  event_tickets: EventTickets;
   idempotency_keys: IdempotencyKeys;
   licenses: Licenses;
   login_attempts: LoginAttempts;

@@ -20,8 +20,21 @@ export interface AuthOptions {
   readonly authenticate: Authenticate;
   /** @throws ServiceError `forbidden` if the principal is a deactivated user */
   readonly requireActive: (principal: Principal) => Promise<void>;
+  /** Tickets of event streams, for browsers, whose `EventSource` sends no token. */
+  readonly tickets: Tickets;
   /** Counts a request that is about to be rejected. @throws ServiceError `rate_limited` */
   readonly countRejected: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+}
+
+/** See `modules/syncs/event-tickets.ts`. */
+export interface Tickets {
+  take(stream: Stream, ticket: string): Promise<Principal | 'used' | undefined>;
+  isStillValid(stream: Stream, principal: Principal): Promise<boolean>;
+}
+
+interface Stream {
+  readonly tenantId: string;
+  readonly runId: string;
 }
 
 const BEARER = /^Bearer +([!-~]+)$/i;
@@ -29,7 +42,10 @@ const BEARER = /^Bearer +([!-~]+)$/i;
 const TOKEN_MAX_LENGTH = 8_192;
 
 /** Authenticates requests. Registering a route whose operation id is not in the policy throws. */
-export function registerAuth(app: FastifyInstance, { authenticate, requireActive, countRejected }: AuthOptions): void {
+export function registerAuth(
+  app: FastifyInstance,
+  { authenticate, requireActive, countRejected, tickets }: AuthOptions,
+): void {
   app.decorateRequest('principal', null);
   app.decorateRequest('isStillValid', null);
   app.addHook('onRoute', (route) => {
@@ -44,18 +60,27 @@ export function registerAuth(app: FastifyInstance, { authenticate, requireActive
     if (schema === undefined || schema.hide === true) return;
     const id = schema.operationId as OperationId;
     if (isPublic(id)) return;
+    const ticket = id === 'listSyncEvents' ? findTicket(request) : undefined;
     try {
-      request.principal = await authenticateRequest(request, authenticate);
+      if (ticket !== undefined) {
+        const taken = await takeTicket(tickets, ticket);
+        // Ends the reconnecting of an EventSource.
+        if (taken === 'used') return reply.code(204).send();
+        request.principal = taken;
+      } else {
+        request.principal = await authenticateRequest(request, authenticate);
+      }
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'unauthenticated') await countRejected(request, reply);
       // Too many unknown keys are being looked up.
       if (error instanceof ServiceError && error.code === 'rate_limited') await delayRefusal();
       throw error;
     }
+    const { principal: caller } = request;
     request.isStillValid = async () => {
-      const principal = await authenticateRequest(request, authenticate);
+      const principal = ticket === undefined ? await authenticateRequest(request, authenticate) : caller;
       await requireActive(principal);
-      return true;
+      return ticket === undefined || tickets.isStillValid(ticket.stream, principal);
     };
   });
 }
@@ -90,6 +115,29 @@ export function registerPolicy(app: FastifyInstance): void {
 export function principalOf(request: FastifyRequest): Principal {
   if (request.principal === null) throw new TypeError('a public route has no principal');
   return request.principal;
+}
+
+interface Ticket {
+  readonly stream: Stream;
+  readonly text: string;
+}
+
+/** The ticket in the URL of an event stream. A token has precedence. */
+function findTicket({ headers, query, params }: FastifyRequest): Ticket | undefined {
+  const { ticket } = query as { readonly ticket?: unknown };
+  if (typeof ticket !== 'string' || headers.authorization !== undefined) return undefined;
+  const { tenant_id: tenantId = '', id: runId = '' } = params as { readonly tenant_id?: string; readonly id?: string };
+  return { stream: { tenantId, runId }, text: ticket };
+}
+
+async function takeTicket(tickets: Tickets, { stream, text }: Ticket): Promise<Principal | 'used'> {
+  const taken = await tickets.take(stream, text);
+  if (taken === undefined)
+    throw new ServiceError(
+      'unauthenticated',
+      'The ticket is expired, or is not one of this event stream. Request a new one with POST …/event-tickets.',
+    );
+  return taken;
 }
 
 async function authenticateRequest({ headers }: FastifyRequest, authenticate: Authenticate): Promise<Principal> {

@@ -6,6 +6,7 @@ import { linkSignals } from '../domain/linked-signal.js';
 import { ServiceError } from '../domain/service-error.js';
 import { principalOf, recheckPrincipal } from './auth.js';
 import { toCallerKey } from './in-flight.js';
+import { Body, Text } from './primitives.js';
 import { onceResponseEnds } from './response-end.js';
 
 /** A server-sent event. */
@@ -28,6 +29,19 @@ export const eventHeaders = {
     }),
   ),
 };
+
+/** For an `EventSource`, which can send no headers of its own. */
+export const EventQuerySchema = Body({
+  ticket: Type.Optional(
+    Text(100, {
+      description:
+        'A ticket from `POST …/event-tickets`, in place of the `Authorization` header. Works once: a repetition returns 204, which ends the reconnecting of an `EventSource`.',
+    }),
+  ),
+  last_event_id: Type.Optional(
+    Text(100, { description: 'The same as `Last-Event-ID`, which has precedence.', examples: ['2'] }),
+  ),
+});
 
 /** The event streams of this process. Their number is limited; a shutdown ends them. */
 export interface EventStreams {
@@ -116,7 +130,7 @@ async function* toText(events: AsyncIterable<StreamEvent | undefined>): AsyncGen
 }
 
 /** The last event that the caller received before it reconnected. */
-export function lastEventIdOf({ headers }: FastifyRequest): string | undefined {
-  const id = headers['last-event-id'];
+export function lastEventIdOf({ headers, query }: FastifyRequest): string | undefined {
+  const id = headers['last-event-id'] ?? (query as { readonly last_event_id?: string }).last_event_id;
   return typeof id === 'string' && id !== '' ? id : undefined;
 }

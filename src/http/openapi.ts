@@ -24,7 +24,10 @@ export async function registerOpenapi(
       },
       servers: [{ url: publicUrl }],
       components: {
-        securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: TOKENS } },
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: TOKENS },
+          ticket: { type: 'apiKey', in: 'query', name: 'ticket', description: TICKETS },
+        },
       },
       security: [{ bearer: [] }],
       tags: TAGS,
@@ -88,6 +91,8 @@ function makeBodiesOptional({ paths = {} }: OptionalBodies): void {
 const TOKENS = `Either an API key (\`btk_…\`), for scripts, or a JWT of the host application, for its users. The JWT must be signed
 with one of the host application's published keys and contain its issuer and audience, \`exp\`, \`sub\` (the user id),
 \`tenant_id\` and \`role\` (\`admin\` or \`user\`).`;
+
+const TICKETS = 'Only for the event stream of a sync: a ticket that works once. `POST …/event-tickets` creates it.';
 
 const DESCRIPTION = `Connects the tenants of an ERP (the *host application*) to a state's BioTrack system. The state's licensed vendors become
 companies, one per license or one per vendor, and syncs keep the companies up to date.

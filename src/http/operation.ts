@@ -92,6 +92,7 @@ export function operation<const D extends OperationDoc>(doc: D) {
     summary,
     description: [description, describeRoles(id)].filter((each) => each !== undefined).join('\n\n'),
     ...(needsNoKey ? { security: [] } : {}),
+    ...(id === 'listSyncEvents' ? { security: [{ bearer: [] }, { ticket: [] }] } : {}),
     ...(params === undefined ? {} : { params }),
     // Unknown query parameters are rejected.
     querystring: querystring ?? { type: 'object', properties: {}, additionalProperties: false },

@@ -52,6 +52,7 @@ export const POLICY = {
   listSyncs: everyRole,
   getSync: everyRole,
   cancelSync: managerRoles,
+  createEventTicket: everyRole,
   listSyncEvents: everyRole,
   getSchedule: everyRole,
   resumeSchedule: managerRoles,

@@ -91,6 +91,7 @@ export const OWNERS = {
   ],
   'conflicts.test.ts': ['listConflicts', 'resolveConflict'],
   'syncs.test.ts': ['startSync', 'listSyncs', 'getSync', 'cancelSync', 'listSyncEvents'],
+  'event-tickets.test.ts': ['createEventTicket'],
   'schedules.test.ts': ['getSchedule', 'resumeSchedule'],
   'plans.test.ts': ['getSyncPlan', 'confirmSync', 'dismissSync'],
 } as const satisfies Record<string, readonly string[]>;

@@ -55,7 +55,7 @@ t.test('createCredential', async (t) => {
   });
   t.type(created.body.checked_datetime, 'string');
   t.equal(countLogins(), logins + 1, 'verified with one login');
-  t.equal(created.headers.get('location'), `${path}/${created.body.id}`);
+  t.equal(created.headers.get('location'), `${service.baseUrl}${path}/${created.body.id}`);
   t.match(await ask('GET', `${path}/${created.body.id}`), { status: 200, body: created.body });
   t.match(await ask('GET', `${tenant}/ubi`), { body: { status: 'verified' } });
 

@@ -113,6 +113,7 @@ const VALID: Readonly<Record<OperationId, Ask>> = {
   listSyncs: {},
   getSync: {},
   cancelSync: {},
+  createEventTicket: {},
   listSyncEvents: {},
   getSchedule: {},
   resumeSchedule: {},
@@ -812,6 +813,7 @@ const ANSWERED_UNLOCKED: readonly OperationId[] = [
   'createCredential',
   'updateCredential',
   'cancelSync',
+  'createEventTicket',
   'confirmSync',
 ];
 

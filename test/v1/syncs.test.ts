@@ -419,7 +419,7 @@ t.test('startSync', async (t) => {
     },
   });
   t.ok(['queued', 'running'].includes(started.body.status));
-  t.equal(started.headers.get('location'), `${path}/${started.body.id}`);
+  t.equal(started.headers.get('location'), `${service.baseUrl}${path}/${started.body.id}`);
   const run = await waitForRun(service, tenantId, started.body.id);
   t.match(run, { attempt: 1, progress: { step: 'done', done: 4, total: 4 }, directory_version: 1 });
   t.match(run.status, /^succeeded/);

@@ -676,6 +676,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/syncs/{id}/event-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a ticket for an event stream
+         * @description For the `EventSource` of a browser, which cannot send a token. The ticket works once, within 60 seconds, for this run's event stream only, and reads it as the caller. Request a new one for each connection.
+         *
+         *     Roles: `operator`, `admin`, `user`.
+         */
+        post: operations["createEventTicket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/syncs/{id}/events": {
         parameters: {
             query?: never;
@@ -685,7 +707,7 @@ export interface paths {
         };
         /**
          * Stream the progress of a sync
-         * @description Server-sent events: `progress` with the whole run after each change, then `end` with the final run, then the stream closes. With `Last-Event-ID`, the event with that id is not sent again.
+         * @description Server-sent events: `progress` with the whole run after each change, then `end` with the final run, then the stream closes. With `Last-Event-ID`, the event with that id is not sent again. Browsers whose `EventSource` cannot send a token use a ticket from `POST …/event-tickets`.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -2006,6 +2028,22 @@ export interface components {
             age_seconds: number | null;
             /** @description Why no listed license can be created. Null if at least one is listed and not deleted. */
             problem: components["schemas"]["ListProblem"] | null;
+        };
+        /** EventTicket */
+        EventTicket: {
+            /** @description The value of the query parameter `ticket`. */
+            ticket: string;
+            /**
+             * Format: uri
+             * @description The URL of the event stream with the ticket, for `EventSource`.
+             */
+            url: string;
+            /**
+             * Format: date-time
+             * @description The end of the 60 seconds in which the stream must be opened.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            expires_datetime: string;
         };
         /** ExplainedLicense */
         ExplainedLicense: {
@@ -16335,9 +16373,356 @@ export interface operations {
             };
         };
     };
-    listSyncEvents: {
+    createEventTicket: {
         parameters: {
             query?: never;
+            header?: {
+                /**
+                 * @description Makes retries safe. Repeating the request with the same key within 24 hours has no further effect and returns the first response again, with the header `Idempotency-Replayed: true`. Responses that only ask to retry later (429, 5xx, and 409 `sync_in_progress`) are not kept. Use a new key, such as a UUID, for each request.
+                 * @example 6f1c1f0e-6f0b-4f0c-9d0e-5b1f6c1a2b3c
+                 */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+                /**
+                 * @description The id of the sync run.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "ticket": "text",
+                     *       "url": "http://127.0.0.1:3000/v1/tenants?page%5Bafter%5D=AAAA",
+                     *       "expires_datetime": "2026-11-24T08:15:30.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventTicket"];
+                };
+            };
+            /** @description `invalid_request`: Invalid request. `malformed_json`: Malformed JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "Invalid request",
+                     *       "status": 400,
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication required. */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Authentication required",
+                     *       "status": 401,
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Permission denied. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "Permission denied",
+                     *       "status": 403,
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "Resource not found",
+                     *       "status": 404,
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sync_in_progress`: Sync is being applied. `idempotency_in_progress`: Request with this Idempotency-Key is in progress. `outcome_unknown`: Response to the first request was lost. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:sync_in_progress",
+                     *       "code": "sync_in_progress",
+                     *       "title": "Sync is being applied",
+                     *       "status": 409,
+                     *       "detail": "A sync or another change of the companies is being applied. Retry after the number of seconds in Retry-After.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Request body too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:payload_too_large",
+                     *       "code": "payload_too_large",
+                     *       "title": "Request body too large",
+                     *       "status": 413,
+                     *       "detail": "The limit is 64 KiB, except where an operation documents a higher one. Split the request.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: URL too long. */
+            414: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "URL too long",
+                     *       "status": 414,
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unsupported_media_type",
+                     *       "code": "unsupported_media_type",
+                     *       "title": "Unsupported media type",
+                     *       "status": 415,
+                     *       "detail": "Send the body with the header \"Content-Type: application/json\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: Idempotency-Key already used for another request. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:idempotency_key_reused",
+                     *       "code": "idempotency_key_reused",
+                     *       "title": "Idempotency-Key already used for another request",
+                     *       "status": 422,
+                     *       "detail": "Use a new key for each request; reuse a key only to retry the same one.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "Retry-After": number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "Retry-After": number;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "Token signing keys are unavailable",
+                     *       "status": 503,
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSyncEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The same as `Last-Event-ID`, which has precedence.
+                 * @example 2
+                 */
+                last_event_id?: string;
+            };
             header?: {
                 /**
                  * @description The id of the last event that was received, which is not sent again. `EventSource` sends it when it reconnects.
@@ -16379,7 +16764,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description The run has ended, and `Last-Event-ID` is its last event. */
+            /** @description The run has ended and `Last-Event-ID` is its last event, or the ticket was used before. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

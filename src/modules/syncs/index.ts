@@ -1,3 +1,4 @@
+export { createEventTickets } from './event-tickets.js';
 export { finishRun } from './held-run-repository.js';
 export { LARGE_PLAN_LICENSES, LargePlans } from './large-plans.js';
 export {

@@ -14,6 +14,7 @@ import {
   type RunResult,
   type RunWarning,
 } from '../../plans/index.js';
+import { deleteTicketsOf } from './event-ticket-repository.js';
 
 export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
 
@@ -370,7 +371,7 @@ export const selectAbandonedRuns = (tx: OperatorTx): Promise<AbandonedRun[]> =>
 const RETRY_ERASURE_SECONDS = 5;
 
 /**
- * Replaces a user who requested runs.
+ * Replaces a user who requested runs, and deletes their tickets for event streams.
  * @throws ServiceError `sync_in_progress` if one of these runs has not ended: it would still write the user
  */
 export async function replaceRequester(tx: Tx, from: string, to: string): Promise<void> {
@@ -390,5 +391,6 @@ export async function replaceRequester(tx: Tx, from: string, to: string): Promis
       },
     );
   }
+  await deleteTicketsOf(tx, from);
   await tx.updateTable('sync_runs').set({ requested_by: to }).where('requested_by', '=', from).execute();
 }

@@ -5,6 +5,7 @@ import { NO_COUNTS, RUN_STEPS } from '../../domain/sync-run.js';
 import { principalOf } from '../../http/auth.js';
 import {
   EVENT_STREAM,
+  EventQuerySchema,
   type EventStreams,
   eventHeaders,
   lastEventIdOf,
@@ -15,21 +16,32 @@ import { operation } from '../../http/operation.js';
 import { locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { cancelSync } from './cancel-service.js';
+import type { EventTickets } from './event-tickets.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
 import { listPlan, type PlanPageItem } from './plan-service.js';
 import { toWarningDetail } from './reason-details.js';
 import type { SyncRun } from './repository.js';
 import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
-import { PlanPageSchema, SyncBodySchema, SyncEventsSchema, SyncRunPageSchema, SyncRunSchema } from './schema.js';
+import {
+  EventTicketSchema,
+  PlanPageSchema,
+  SyncBodySchema,
+  SyncEventsSchema,
+  SyncRunPageSchema,
+  SyncRunSchema,
+} from './schema.js';
 import { getSync, listSyncs, type StartSyncPorts, startSync } from './service.js';
 
 export interface SyncsDeps extends StartSyncPorts, ReviewPorts {
   readonly db: Db;
   readonly lists: ListRoutes;
   readonly streams: EventStreams;
+  readonly tickets: EventTickets;
+  /** The base of links. */
+  readonly publicUrl: string;
 }
 
-export function registerSyncsRoutes(app: App, { db, lists, streams, ...ports }: SyncsDeps): void {
+export function registerSyncsRoutes(app: App, { db, lists, streams, tickets, publicUrl, ...ports }: SyncsDeps): void {
   app.post(
     '/v1/tenants/:tenant_id/syncs',
     {
@@ -112,6 +124,29 @@ export function registerSyncsRoutes(app: App, { db, lists, streams, ...ports }: 
     },
   );
 
+  app.post(
+    '/v1/tenants/:tenant_id/syncs/:id/event-tickets',
+    {
+      schema: operation({
+        id: 'createEventTicket',
+        tag: 'Syncs',
+        summary: 'Create a ticket for an event stream',
+        description:
+          "For the `EventSource` of a browser, which cannot send a token. The ticket works once, within 60 seconds, for this run's event stream only, and reads it as the caller. Request a new one for each connection.",
+        params: toItemParams('sync run'),
+        replies: { 201: { description: 'The ticket.', schema: EventTicketSchema } },
+        errors: ['not_found'],
+      }),
+    },
+    async (request, reply) => {
+      const { tenant_id: tenantId, id: runId } = request.params;
+      const { ticket, expiresAt } = await tickets.create({ tenantId, runId }, principalOf(request));
+      const path = `/v1/tenants/${tenantId}/syncs/${runId}/events?ticket=${ticket}`;
+      reply.code(201);
+      return { ticket, url: publicUrl + path, expires_datetime: expiresAt.toISOString() };
+    },
+  );
+
   app.get(
     '/v1/tenants/:tenant_id/syncs/:id/events',
     {
@@ -120,12 +155,15 @@ export function registerSyncsRoutes(app: App, { db, lists, streams, ...ports }: 
         tag: 'Syncs',
         summary: 'Stream the progress of a sync',
         description:
-          'Server-sent events: `progress` with the whole run after each change, then `end` with the final run, then the stream closes. With `Last-Event-ID`, the event with that id is not sent again.',
+          'Server-sent events: `progress` with the whole run after each change, then `end` with the final run, then the stream closes. With `Last-Event-ID`, the event with that id is not sent again. Browsers whose `EventSource` cannot send a token use a ticket from `POST …/event-tickets`.',
         params: toItemParams('sync run'),
+        querystring: EventQuerySchema,
         headers: eventHeaders,
         replies: {
           200: { description: 'The events.', schema: SyncEventsSchema, type: EVENT_STREAM },
-          204: { description: 'The run has ended, and `Last-Event-ID` is its last event.' },
+          204: {
+            description: 'The run has ended and `Last-Event-ID` is its last event, or the ticket was used before.',
+          },
         },
         errors: ['not_found', 'streams_exhausted'],
       }),

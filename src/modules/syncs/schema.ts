@@ -246,6 +246,15 @@ export const PlanItemSchema = Named(
 
 export const PlanPageSchema = Page('PlanPage', PlanItemSchema);
 
+export const EventTicketSchema = Named(
+  'EventTicket',
+  Reply({
+    ticket: ResponseText({ description: 'The value of the query parameter `ticket`.' }),
+    url: Type.String({ format: 'uri', description: 'The URL of the event stream with the ticket, for `EventSource`.' }),
+    expires_datetime: Datetime({ description: 'The end of the 60 seconds in which the stream must be opened.' }),
+  }),
+);
+
 /** Generators that know no event streams get text. */
 export const SyncEventsSchema = Type.String({
   description: 'Server-sent events. The `data` of each event is a `SyncRun` as JSON on one line.',
