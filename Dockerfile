@@ -6,6 +6,8 @@ COPY package.json package-lock.json ./
 RUN ["npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
 COPY tsconfig.json tsconfig.build.json ./
 COPY tools/prepare.mjs ./tools/
+COPY clients/typescript/tsconfig.json ./clients/typescript/
+COPY clients/typescript/src ./clients/typescript/src
 COPY src ./src
 RUN ["npm", "run", "build"]
 

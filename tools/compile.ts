@@ -22,9 +22,11 @@ const TAP_PROXY = join(ROOT, 'test/helpers/tap.ts');
 /** Not below `node_modules`, because stack traces omit its frames. */
 const CACHE = join(ROOT, '.test-build');
 const MAX_AGE_MS = 24 * 3_600_000;
-const SOURCES = ['src', 'test', 'tools'];
-/** Increase it when the esbuild options below change. */
-const OPTIONS_VERSION = 1;
+const SOURCES = ['src', 'test', 'tools', 'clients/typescript/src'];
+/** `#client` is the compiled client package beside the compiled sources, not the one that was built last. */
+const PACKAGE = { type: 'module', imports: { '#client': './clients/typescript/src/index.js' } };
+/** Increase it when the esbuild options below or `PACKAGE` change. */
+const OPTIONS_VERSION = 2;
 
 /**
  * Returns the folder that holds `src/x.js` for `src/x.ts`, and so on. The folder is named after the content of all
@@ -67,6 +69,7 @@ export async function compileTests(): Promise<string> {
       writeFileSync(`${target}.map`, map);
     }),
   );
+  writeFileSync(join(unfinished, 'package.json'), JSON.stringify(PACKAGE));
   // If another run has compiled the same sources in the meantime, use its folder.
   try {
     renameSync(unfinished, folder);

@@ -1,10 +1,12 @@
-// Installs the packages of the lock file if they are missing, and builds `dist` if the sources have changed. Runs before
+// Installs the packages of the lock file if they are missing, and builds `dist` and the client package if the sources have
+// changed. `dist` contains a copy of the client package, so that it needs no other folder. Runs before
 // npm scripts, possibly before anything is installed, so it is plain JavaScript without dependencies. Prints nothing if
 // there is nothing to do.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -21,6 +23,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const dist = join(root, 'dist');
+const client = join(root, 'clients/typescript');
 const compiler = 'node_modules/typescript/bin/tsc';
 const build = process.argv.includes('--build');
 const force = process.argv.includes('--force');
@@ -91,7 +94,13 @@ function listFiles(folder) {
 /** A hash of everything that a build depends on. */
 function fingerprintSources(sources) {
   const hash = createHash('sha256');
-  const settings = ['tsconfig.json', 'tsconfig.build.json', 'package.json', 'node_modules/typescript/package.json'];
+  const settings = [
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package.json',
+    'clients/typescript/tsconfig.json',
+    'node_modules/typescript/package.json',
+  ];
   for (const path of [...sources, ...settings.map((name) => join(root, name))]) {
     const content = readFileSync(path);
     hash.update(`${relative(root, path)}\0${content.length}\0`).update(content);
@@ -102,19 +111,29 @@ function fingerprintSources(sources) {
 const stamp = join(dist, '.built');
 
 /** Production installs and images lack some of these, and contain `dist` instead. */
-const NEEDED_TO_BUILD = ['src', 'tsconfig.json', 'tsconfig.build.json', 'node_modules/@types/node', compiler];
+const NEEDED_TO_BUILD = [
+  'src',
+  'clients/typescript/src',
+  'clients/typescript/tsconfig.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'node_modules/@types/node',
+  compiler,
+];
 
 /** The fingerprint of the current sources; undefined if `dist` exists and cannot be built here. */
 function wantedFingerprint() {
   const missing = NEEDED_TO_BUILD.filter((path) => !existsSync(resolve(root, path)));
-  if (missing.length === 0) return fingerprintSources(listFiles(join(root, 'src')));
+  if (missing.length === 0)
+    return fingerprintSources([...listFiles(join(root, 'src')), ...listFiles(join(client, 'src'))]);
   if (existsSync(join(dist, 'main.js'))) return undefined;
   throw new Failure(`dist is missing and cannot be built without ${missing.join(', ')}. Run npm ci --include=dev.`);
 }
 
 function isBuilt() {
   const wanted = wantedFingerprint();
-  return wanted === undefined || (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted);
+  if (wanted === undefined) return true;
+  return existsSync(join(client, 'dist/index.js')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
 }
 
 function buildDist() {
@@ -123,6 +142,7 @@ function buildDist() {
   if (fingerprint === undefined) return;
   say('Building dist …');
   deleteUnfinishedBuilds();
+  buildClient();
   // At the same depth as dist, so that relative paths in source maps stay valid after renaming.
   const next = `${dist}.next-${process.pid}`;
   const old = `${dist}.old-${process.pid}`;
@@ -135,20 +155,44 @@ function buildDist() {
       mkdirSync(dirname(target), { recursive: true });
       copyFileSync(source, target);
     }
+    cpSync(join(client, 'dist'), join(next, 'client'), { recursive: true });
     writeFileSync(join(next, '.built'), fingerprint);
-    // Replaces the whole folder, so that no output of deleted sources is left.
-    if (existsSync(dist)) renameSync(dist, old);
-    renameSync(next, dist);
+    replaceFolder(dist, next, old);
   } finally {
     rmSync(next, { recursive: true, force: true });
     rmSync(old, { recursive: true, force: true });
   }
 }
 
+/** Builds the client package, whose types the service is compiled with. */
+function buildClient() {
+  const output = join(client, 'dist');
+  const next = `${output}.next-${process.pid}`;
+  const old = `${output}.old-${process.pid}`;
+  try {
+    const status = run(process.execPath, [compiler, '-p', 'clients/typescript', '--outDir', next]);
+    if (status !== 0) throw new Failure('The build of the client package failed, see above.', status);
+    // The compiler does not copy declarations.
+    copyFileSync(join(client, 'src/generated/v1.d.ts'), join(next, 'generated/v1.d.ts'));
+    replaceFolder(output, next, old);
+  } finally {
+    rmSync(next, { recursive: true, force: true });
+    rmSync(old, { recursive: true, force: true });
+  }
+}
+
+/** Replaces the whole folder, so that no output of deleted sources is left. */
+function replaceFolder(folder, next, old) {
+  if (existsSync(folder)) renameSync(folder, old);
+  renameSync(next, folder);
+}
+
 /** Deletes folders of killed builds. Called with the lock, so no build is running in them. */
 function deleteUnfinishedBuilds() {
-  for (const name of readdirSync(root)) {
-    if (/^dist\.(next|old)-\d+$/.test(name)) rmSync(join(root, name), { recursive: true, force: true });
+  for (const folder of [root, client]) {
+    for (const name of readdirSync(folder)) {
+      if (/^dist\.(next|old)-\d+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+    }
   }
 }
 

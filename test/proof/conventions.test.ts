@@ -88,7 +88,7 @@ t.test('an exported name is declared once', async (t) => {
   }
   t.same(plant("export { ServiceError } from '../domain/service-error.js';"), [], 'exported again');
   t.same(plant('class ServiceError {}'), [], 'not exported');
-  t.same(plant('export type ServiceError = 1;', 'src/cli/generated/v1.d.ts'), [], 'generated');
+  t.same(plant('export type ServiceError = 1;', 'clients/typescript/src/generated/v1.d.ts'), [], 'generated');
 });
 
 t.test('documents name what exists', async (t) => {

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import createClient from 'openapi-fetch';
 import { chromium } from 'playwright-core';
 import t from 'tap';
-import type { paths } from '../../src/cli/generated/v1.js';
+import type { paths } from '../../clients/typescript/src/index.js';
 import { startTestService } from '../helpers/service.js';
 
 /** The docs page in a real browser, and the generated client. */

@@ -8,15 +8,17 @@ interface Declaration {
   readonly line: number;
 }
 
-/** Exported names that two source files declare: one name has one meaning. */
+/** Exported names that two source files of a package declare: one name has one meaning. */
 export function findDoubledExports(files: Files): Finding[] {
   const byName = new Map<string, Declaration[]>();
   for (const [file, content] of files) {
     if (!isSource(file)) continue;
     for (const declaration of listExports(file, content)) {
-      const others = byName.get(declaration.name) ?? [];
+      // The client package has names of its own, such as those of the nouns of the API.
+      const key = `${file.startsWith('src/') ? '' : 'client '}${declaration.name}`;
+      const others = byName.get(key) ?? [];
       // An overload, or a type beside a value of the same name.
-      if (!others.some((other) => other.file === file)) byName.set(declaration.name, [...others, declaration]);
+      if (!others.some((other) => other.file === file)) byName.set(key, [...others, declaration]);
     }
   }
   return [...byName.values()].flatMap(([first, ...others]) =>

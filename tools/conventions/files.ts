@@ -39,6 +39,6 @@ async function listPaths(root: string, folder: string): Promise<string[]> {
 export const isGenerated = (path: string): boolean => /(^|\/)generated\//.test(path) || path === 'src/db/tables.ts';
 
 export const isSource = (path: string): boolean =>
-  path.startsWith('src/') && path.endsWith('.ts') && !isGenerated(path);
+  /^(src|clients\/typescript\/src)\//.test(path) && path.endsWith('.ts') && !isGenerated(path);
 
 export const isDocument = (path: string): boolean => path.endsWith('.md');

@@ -2,6 +2,7 @@ import { withAnswerTable } from '../../src/biotrack/index.js';
 import { renderClientTypes } from './client-types.js';
 import { withConfigurationTable } from './configuration-table.js';
 import type { DerivedFile } from './derived-file.js';
+import { renderProblemCodes } from './problem-codes.js';
 import { renderSchema } from './schema.js';
 import { renderTables } from './tables.js';
 
@@ -20,8 +21,13 @@ export const DERIVED_FILES: readonly DerivedFile[] = [
   { name: 'openapi', path: 'openapi/v1.json', render: ({ openapi }) => openapi() },
   {
     name: 'client',
-    path: 'src/cli/generated/v1.d.ts',
+    path: 'clients/typescript/src/generated/v1.d.ts',
     render: async ({ openapi }) => renderClientTypes(await openapi()),
+  },
+  {
+    name: 'problem-codes',
+    path: 'clients/typescript/src/generated/problem-codes.ts',
+    render: async ({ openapi }) => renderProblemCodes(await openapi()),
   },
   {
     name: 'answers',
