@@ -20,6 +20,8 @@ const SQLSTATE = '^src/db/sqlstate\\.ts$';
 const HTTP = '^src/http/';
 const OWN = '^src/modules/$1/';
 const OTHER_MODULES = '^src/modules/[^/]+/index\\.ts$';
+/** The client package, as `#client`. */
+const CLIENT = '^clients/typescript/src/index\\.ts$';
 const FASTIFY = [npm('fastify'), npm('@fastify')];
 
 const row = (name, from, may) => ({
@@ -160,12 +162,13 @@ module.exports = {
       ...row('cli', '^src/cli/', []),
       to: notCore([
         '^src/cli/',
-        '^src/domain/linked-signal\\.ts$',
-        npm('openapi-fetch'),
+        CLIENT,
         npm('cli-progress'),
         npm('cli-table3'),
       ]),
     },
+    // For browsers too: no module of Node, and no package but its dependency.
+    row('client', '^clients/typescript/', ['^clients/typescript/src/', npm('openapi-fetch')]),
 
     row('module-schema', SCHEMA, [
       '^src/http/primitives\\.ts$',
@@ -319,7 +322,7 @@ module.exports = {
       name: 'not-declared',
       severity: 'error',
       comment: 'code that runs in production imports only dependencies of package.json',
-      from: { path: '^src/' },
+      from: { path: '^(src|clients)/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
   ],
@@ -330,7 +333,7 @@ module.exports = {
     exclude: { path: '\\.(json|sql)$' },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
-      conditionNames: ['import', 'node', 'types', 'default'],
+      conditionNames: ['source', 'import', 'node', 'types', 'default'],
       extensions: ['.ts', '.d.ts', '.js'],
     },
   },

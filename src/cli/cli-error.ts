@@ -1,7 +1,5 @@
-import type { components } from './generated/v1.js';
+import { ConnectionError, ProblemError } from '#client';
 import { toPrintable } from './terminal.js';
-
-export type ApiProblem = components['schemas']['Problem'];
 
 interface CliErrorOptions {
   readonly title: string;
@@ -36,30 +34,6 @@ export class CliError extends Error {
   }
 }
 
-/** Converts an error response. A response without a problem document comes from another server. */
-export function toCliError(response: Response, body: unknown): CliError {
-  const { status, headers } = response;
-  const requestId = headers.get('x-request-id') ?? undefined;
-  if (!isProblem(body)) {
-    return new CliError({
-      title: 'Response is not from biotrack-connect',
-      detail: `HTTP ${status}. Check the base URL, and any proxy in front of the service.`,
-      code: 'unexpected_response',
-      status,
-      ...(requestId === undefined ? {} : { requestId }),
-    });
-  }
-  const parts = (body.errors ?? []).map(({ pointer, detail }) => `${pointer} ${detail}`).join(', ');
-  const detail = parts === '' ? body.detail : `${body.detail} [${parts}]`;
-  return new CliError({ title: body.title, detail, code: body.code, status, requestId: body.request_id });
-}
-
-function isProblem(body: unknown): body is ApiProblem {
-  if (typeof body !== 'object' || body === null) return false;
-  const { code, title, detail } = body as Partial<Record<keyof ApiProblem, unknown>>;
-  return typeof code === 'string' && typeof title === 'string' && typeof detail === 'string';
-}
-
 const NETWORK_ERRORS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ENOTFOUND: 'host not found',
@@ -68,16 +42,32 @@ const NETWORK_ERRORS: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'connection closed',
 };
 
-/** Converts a network error of fetch; undefined for other errors. */
-export function toNetworkError(error: unknown, baseUrl: string): CliError | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const title = `The service at ${baseUrl} cannot be reached`;
-  if (error.name === 'TimeoutError') {
-    return new CliError({ title, detail: 'no response in time', code: 'timeout' });
+/** Converts an error of the client package; undefined for other errors, except those of this command. */
+export function toCliError(error: unknown, baseUrl: string): CliError | undefined {
+  if (error instanceof CliError) return error;
+  if (error instanceof ProblemError) return toResponseError(error);
+  return error instanceof ConnectionError ? toNetworkError(error, baseUrl) : undefined;
+}
+
+function toResponseError({ status, code, title, detail, errors, requestId, problem }: ProblemError): CliError {
+  const request = requestId === undefined ? {} : { requestId };
+  if (problem === undefined) {
+    return new CliError({
+      title: 'Response is not from biotrack-connect',
+      detail: `HTTP ${status}. Check the base URL, and any proxy in front of the service.`,
+      code,
+      status,
+      ...request,
+    });
   }
-  // The messages of fetch for errors before and during a response.
-  if (error.message !== 'fetch failed' && error.message !== 'terminated') return undefined;
-  const { code } = (error.cause ?? {}) as { readonly code?: unknown };
-  const cause = typeof code === 'string' ? code : 'no connection';
-  return new CliError({ title, detail: NETWORK_ERRORS[cause] ?? cause, code: 'unreachable' });
+  const parts = errors.map((each) => `${each.pointer} ${each.detail}`).join(', ');
+  return new CliError({ title, detail: parts === '' ? detail : `${detail} [${parts}]`, code, status, ...request });
+}
+
+function toNetworkError({ reason, cause }: ConnectionError, baseUrl: string): CliError {
+  const title = `The service at ${baseUrl} cannot be reached`;
+  if (reason === 'timeout') return new CliError({ title, detail: 'no response in time', code: 'timeout' });
+  const { code } = ((cause as Error | undefined)?.cause ?? {}) as { readonly code?: unknown };
+  const name = typeof code === 'string' ? code : 'no connection';
+  return new CliError({ title, detail: NETWORK_ERRORS[name] ?? name, code: 'unreachable' });
 }

@@ -1,6 +1,5 @@
-import type { ApiClient } from './api.js';
-import type { components } from './generated/v1.js';
-import { listAll } from './pages.js';
+import type { Client, components } from '#client';
+import { PAGE_SIZE } from './api-client.js';
 
 export type ListedCompany = components['schemas']['Company'];
 
@@ -13,15 +12,12 @@ export interface CompanyCount {
   readonly first: readonly ListedCompany[];
 }
 
-export async function countCompanies(api: ApiClient, tenantId: string): Promise<CompanyCount> {
-  const path = { tenant_id: tenantId };
+export async function countCompanies(client: Client, tenantId: string): Promise<CompanyCount> {
   const first: ListedCompany[] = [];
   let companies = 0;
   let licenses = 0;
-  const pages = listAll((query) =>
-    api.call((client) => client.GET('/v1/tenants/{tenant_id}/companies', { params: { path, query } })),
-  );
-  for await (const company of pages) {
+  const params = { path: { tenant_id: tenantId }, query: { 'page[size]': PAGE_SIZE } };
+  for await (const company of client.paginate('/v1/tenants/{tenant_id}/companies', { params })) {
     companies += 1;
     licenses += company.licenses.length;
     if (first.length < MAX_LISTED_COMPANIES) first.push(company);

@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import type { ApiClient } from './api.js';
+import { type Client, type components, isProblem } from '#client';
 import { CliError } from './cli-error.js';
-import type { components } from './generated/v1.js';
 import type { TenantSpec } from './tenant-spec.js';
 
 type AvailableLicense = Pick<
@@ -31,14 +29,12 @@ export const toLicensesToRestore = (listed: readonly AvailableLicense[], wanted:
 
 /** Creates the missing licenses; the first one starts the first sync. Returns how many licenses the tenant has. */
 export async function createMissingLicenses(
-  api: ApiClient,
+  client: Client,
   { tenantId, ubi, licenses }: TenantSpec,
   show: (done: number, total: number) => void,
 ): Promise<number> {
   const path = { tenant_id: tenantId };
-  const { data } = await api.call((client) =>
-    client.GET('/v1/tenants/{tenant_id}/available-licenses', { params: { path } }),
-  );
+  const { data } = await client.GET('/v1/tenants/{tenant_id}/available-licenses', { params: { path } });
   const missing = toLicensesToCreate(data.data, licenses);
   const archived = toLicensesToRestore(data.data, licenses);
   let created = data.data.filter(
@@ -55,38 +51,31 @@ export async function createMissingLicenses(
   }
   for (const [index, license_number] of missing.entries()) {
     show(index, missing.length);
-    // The same key for all retries of this request.
-    const headers = { 'Idempotency-Key': randomUUID() };
     try {
-      await api.call((client) =>
-        client.POST('/v1/tenants/{tenant_id}/licenses', { params: { path }, headers, body: { license_number } }),
-      );
+      await client.POST('/v1/tenants/{tenant_id}/licenses', { params: { path }, body: { license_number } });
       created += 1;
     } catch (error) {
       // Another caller created it, or it is listed with another spelling.
-      if (!(error instanceof CliError) || error.code !== 'license_exists') throw error;
+      if (!isProblem(error, 'license_exists')) throw error;
     }
   }
-  for (const id of archived) created += await restoreLicense(api, tenantId, id);
+  for (const id of archived) created += await restoreLicense(client, tenantId, id);
   return created;
 }
 
 /** Restores an archived license. Returns 1, or 0 if another caller changed it meanwhile. */
-async function restoreLicense(api: ApiClient, tenantId: string, id: string): Promise<number> {
+async function restoreLicense(client: Client, tenantId: string, id: string): Promise<number> {
   const path = { tenant_id: tenantId, id };
-  const { etag } = await api.call((client) =>
-    client.GET('/v1/tenants/{tenant_id}/licenses/{id}', { params: { path } }),
-  );
+  const { data } = await client.GET('/v1/tenants/{tenant_id}/licenses/{id}', { params: { path } });
   try {
-    await api.call((client) =>
-      client.PATCH('/v1/tenants/{tenant_id}/licenses/{id}', {
-        params: { path, header: { 'if-match': etag } },
-        body: { archived: false },
-      }),
-    );
+    await client.PATCH('/v1/tenants/{tenant_id}/licenses/{id}', {
+      params: { path },
+      etag: data.etag,
+      body: { archived: false },
+    });
     return 1;
   } catch (error) {
-    if (error instanceof CliError && error.code === 'precondition_failed') return 0;
+    if (isProblem(error, 'precondition_failed')) return 0;
     throw error;
   }
 }

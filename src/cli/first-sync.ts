@@ -1,18 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApiClient } from './api.js';
+import { type Client, hasEnded, type SyncRun, SyncTimeoutError } from '#client';
 import { CliError } from './cli-error.js';
-import type { components } from './generated/v1.js';
-import { createRunEvents } from './run-events.js';
 
-export type Run = components['schemas']['SyncRun'];
+const NEXT_RUN_POLL_MS = 500;
 
-const MIN_POLL_MS = 100;
-const MAX_POLL_MS = 1_000;
-
-export const hasEnded = ({ status }: Run): boolean => status !== 'queued' && status !== 'running';
-
-const hasSucceeded = ({ status }: Run): boolean => status === 'succeeded' || status === 'succeeded_with_warnings';
+const hasSucceeded = ({ status }: SyncRun): boolean => status === 'succeeded' || status === 'succeeded_with_warnings';
 
 /**
  * Decides whether to start a run after the setup.
@@ -20,7 +12,11 @@ const hasSucceeded = ({ status }: Run): boolean => status === 'succeeded' || sta
  * @param newest the newest run now
  * @param isStale whether this command changed settings that a finished run used
  */
-export function toSyncAction(before: Run | undefined, newest: Run | undefined, isStale: boolean): 'start' | 'follow' {
+export function toSyncAction(
+  before: SyncRun | undefined,
+  newest: SyncRun | undefined,
+  isStale: boolean,
+): 'start' | 'follow' {
   if (newest === undefined) return 'start';
   // A run that started meanwhile includes our changes, even if it has failed.
   if (!hasEnded(newest) || newest.id !== before?.id) return 'follow';
@@ -30,19 +26,16 @@ export function toSyncAction(before: Run | undefined, newest: Run | undefined, i
 }
 
 /** Ignores dry runs. */
-export async function findNewestRun(api: ApiClient, tenantId: string): Promise<Run | undefined> {
+export async function findNewestRun(client: Client, tenantId: string): Promise<SyncRun | undefined> {
   const params = { path: { tenant_id: tenantId }, query: { 'page[size]': 20 } };
-  const { data } = await api.call((client) => client.GET('/v1/tenants/{tenant_id}/syncs', { params }));
+  const { data } = await client.GET('/v1/tenants/{tenant_id}/syncs', { params });
   return data.data.find(({ mode }) => mode === 'full');
 }
 
-export async function startRun(api: ApiClient, tenantId: string): Promise<Run> {
-  // The API returns an active run instead of starting a second one; the key is for retries of this request.
-  const headers = { 'Idempotency-Key': randomUUID() };
+export async function startRun(client: Client, tenantId: string): Promise<SyncRun> {
+  // The API returns an active run instead of starting a second one.
   const params = { path: { tenant_id: tenantId } };
-  const { data } = await api.call((client) =>
-    client.POST('/v1/tenants/{tenant_id}/syncs', { params, headers, body: {} }),
-  );
+  const { data } = await client.POST('/v1/tenants/{tenant_id}/syncs', { params, body: {} });
   return data;
 }
 
@@ -51,41 +44,55 @@ export async function startRun(api: ApiClient, tenantId: string): Promise<Run> {
  * @throws CliError if the run does not succeed within `waitMs`
  */
 export async function followFirstRun(
-  api: ApiClient,
+  client: Client,
   tenantId: string,
-  first: Run,
+  first: SyncRun,
   waitMs: number,
-  show: (run: Run) => void,
-): Promise<Run> {
+  show: (run: SyncRun) => void,
+): Promise<SyncRun> {
   const deadline = performance.now() + waitMs;
-  const events = createRunEvents(api, tenantId, show);
   let run = first;
-  for (let pollMs = MIN_POLL_MS; ; pollMs = Math.min(pollMs * 1.5, MAX_POLL_MS)) {
+  for (;;) {
     show(run);
-    if (run.status === 'superseded') {
-      const newest = await findNewestRun(api, tenantId);
-      if (newest !== undefined && newest.id !== run.id) run = newest;
+    if (!hasEnded(run)) run = await waitForRun(client, tenantId, run, deadline - performance.now(), waitMs, show);
+    if (run.status !== 'superseded') break;
+    const newest = await findNewestRun(client, tenantId);
+    if (newest !== undefined && newest.id !== run.id) {
+      run = newest;
+      continue;
     }
-    if (hasEnded(run) && run.status !== 'superseded') break;
-    const remainingMs = Math.floor(deadline - performance.now());
-    if (pollMs > remainingMs) throw toTimeoutError(run, waitMs);
-    // Events while the stream works; polling otherwise.
-    await Promise.all([delay(pollMs), events.listen(run.id, remainingMs)]);
-    const params = { path: { tenant_id: tenantId, id: run.id } };
-    run = (await api.call((client) => client.GET('/v1/tenants/{tenant_id}/syncs/{id}', { params }))).data;
+    // The run that replaces it is not there yet.
+    if (performance.now() + NEXT_RUN_POLL_MS > deadline) throw toTimeoutError(run, waitMs);
+    await delay(NEXT_RUN_POLL_MS);
   }
   if (!hasSucceeded(run)) throw toRunError(run);
   return run;
 }
 
-const toRunError = ({ id, status, reason, reason_detail }: Run): CliError =>
+async function waitForRun(
+  client: Client,
+  tenantId: string,
+  run: SyncRun,
+  timeoutMs: number,
+  waitMs: number,
+  onProgress: (run: SyncRun) => void,
+): Promise<SyncRun> {
+  try {
+    return await client.waitForSync(tenantId, run.id, { timeoutMs: Math.max(timeoutMs, 0), onProgress });
+  } catch (error) {
+    if (error instanceof SyncTimeoutError) throw toTimeoutError(error.run ?? run, waitMs);
+    throw error;
+  }
+}
+
+const toRunError = ({ id, status, reason, reason_detail }: SyncRun): CliError =>
   new CliError({
     title: status === 'needs_review' ? 'Sync needs review' : `Sync ended with status ${status}`,
     detail: `${reason_detail ?? 'The run has no further details.'} [run ${id}]`,
     code: reason ?? status,
   });
 
-const toTimeoutError = ({ id, status, retry_datetime }: Run, waitMs: number): CliError => {
+const toTimeoutError = ({ id, status, retry_datetime }: SyncRun, waitMs: number): CliError => {
   const next = retry_datetime === null ? '' : `; its next attempt is at ${retry_datetime}`;
   return new CliError({
     title: 'Sync did not finish in time',

@@ -1,10 +1,10 @@
-import { type ApiClient, createApiClient } from './api.js';
-import { CliError } from './cli-error.js';
+import type { Client, SyncRun } from '#client';
+import { createApiClient } from './api-client.js';
+import { CliError, toCliError } from './cli-error.js';
 import { type CompanyCount, countCompanies } from './count-companies.js';
 import { createMissingLicenses } from './create-licenses.js';
-import { findNewestRun, followFirstRun, type Run, startRun, toSyncAction } from './first-sync.js';
+import { findNewestRun, followFirstRun, startRun, toSyncAction } from './first-sync.js';
 import type { Hidden } from './hidden.js';
-import { MAX_RETRY_MS } from './retry-delay.js';
 import { saveCredential } from './save-credential.js';
 import { savePreferenceSetting, saveTenantSetting, saveUbiSetting } from './settings.js';
 import type { TenantSpec } from './tenant-spec.js';
@@ -33,7 +33,7 @@ export interface TenantProgress {
 export interface OnboardingSuccess {
   readonly isDone: true;
   readonly ownLicenses: number;
-  readonly run: Run;
+  readonly run: SyncRun;
   readonly count: CompanyCount;
 }
 
@@ -65,24 +65,25 @@ export async function onboardTenant(spec: TenantSpec, options: OnboardingOptions
     options.show(progress);
   };
   const enter = (step: OnboardingStep): void => show({ step, done: 0, total: 0, activity: '' });
-  const api = createApiClient({
+  const client = createApiClient({
     baseUrl: options.baseUrl,
     apiKey: options.apiKey,
-    maxRetryMs: Math.min(options.waitMs, MAX_RETRY_MS),
+    maxRetryMs: options.waitMs,
     onRetry: (delayMs, { title }) => show({ activity: `retrying in ${(delayMs / 1_000).toFixed(1)} s: ${title}` }),
   });
   let result: OnboardingSuccess | OnboardingFailure;
   try {
-    result = await runSteps(api, spec, options.waitMs, enter, show);
+    result = await runSteps(client, spec, options.waitMs, enter, show);
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    result = { isDone: false, step: progress.step, failure: error };
+    const failure = toCliError(error, options.baseUrl);
+    if (failure === undefined) throw error;
+    result = { isDone: false, step: progress.step, failure };
   }
   return { spec, durationMs: performance.now() - started, ...result };
 }
 
 async function runSteps(
-  api: ApiClient,
+  client: Client,
   spec: TenantSpec,
   waitMs: number,
   enter: (step: OnboardingStep) => void,
@@ -90,33 +91,33 @@ async function runSteps(
 ): Promise<OnboardingSuccess> {
   const { tenantId } = spec;
   enter('tenant');
-  await saveTenantSetting(api, spec);
+  await saveTenantSetting(client, spec);
   enter('ubi');
-  const isOtherUbi = await saveUbiSetting(api, spec);
+  const isOtherUbi = await saveUbiSetting(client, spec);
   enter('preference');
-  const isOtherPreference = await savePreferenceSetting(api, spec);
+  const isOtherPreference = await savePreferenceSetting(client, spec);
   enter('credential');
-  await saveCredential(api, spec);
+  await saveCredential(client, spec);
   enter('licenses');
-  const before = await findNewestRun(api, tenantId);
-  const ownLicenses = await createMissingLicenses(api, spec, (done, total) => show({ done, total }));
+  const before = await findNewestRun(client, tenantId);
+  const ownLicenses = await createMissingLicenses(client, spec, (done, total) => show({ done, total }));
   enter('sync');
-  const newest = await findNewestRun(api, tenantId);
+  const newest = await findNewestRun(client, tenantId);
   const action = toSyncAction(before, newest, isOtherUbi || isOtherPreference);
-  const first = newest === undefined || action === 'start' ? await startRun(api, tenantId) : newest;
-  const run = await followFirstRun(api, tenantId, first, waitMs, ({ progress }) =>
+  const first = newest === undefined || action === 'start' ? await startRun(client, tenantId) : newest;
+  const run = await followFirstRun(client, tenantId, first, waitMs, ({ progress }) =>
     show({ done: progress.done, total: progress.total, activity: progress.step }),
   );
   enter('check');
-  await checkSetup(api, tenantId);
+  await checkSetup(client, tenantId);
   enter('companies');
-  return { isDone: true, ownLicenses, run, count: await countCompanies(api, tenantId) };
+  return { isDone: true, ownLicenses, run, count: await countCompanies(client, tenantId) };
 }
 
 /** @throws CliError if the API reports a step that is not done */
-async function checkSetup(api: ApiClient, tenantId: string): Promise<void> {
+async function checkSetup(client: Client, tenantId: string): Promise<void> {
   const params = { path: { tenant_id: tenantId } };
-  const { data } = await api.call((client) => client.GET('/v1/tenants/{tenant_id}/setup', { params }));
+  const { data } = await client.GET('/v1/tenants/{tenant_id}/setup', { params });
   const open = data.steps.filter(({ status }) => status !== 'done');
   if (open.length === 0) return;
   const details = open.map(({ step, status, blockers }) => [`${step} is ${status}`, ...blockers].join(': '));

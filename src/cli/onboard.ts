@@ -1,5 +1,5 @@
-import { createApiClient } from './api.js';
-import { CliError } from './cli-error.js';
+import { createApiClient } from './api-client.js';
+import { CliError, toCliError } from './cli-error.js';
 import { mapConcurrently } from './concurrency.js';
 import { type Flags, parseFlags } from './flags.js';
 import { HELP } from './help.js';
@@ -7,7 +7,6 @@ import { type Job, prepareJob } from './job.js';
 import { type OnboardingResult, onboardTenant } from './onboard-tenant.js';
 import { createProgress } from './progress.js';
 import { toFailureLine, toFailureReport, toJsonLine, toOutageLines, toWarningLines } from './report.js';
-import { MAX_RETRY_MS } from './retry-delay.js';
 import { toCompaniesTable, toSummaryTable } from './tables.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage-error.js';
@@ -62,19 +61,13 @@ async function runJob(job: Job, flags: Flags, terminal: Terminal): Promise<numbe
 
 /** Checks once that the service is reachable and accepts the key, instead of failing for every tenant. */
 async function findOutage({ baseUrl, apiKey }: Job): Promise<CliError | undefined> {
-  const api = createApiClient({
-    baseUrl,
-    apiKey,
-    maxRetryMs: MAX_RETRY_MS,
-    onRetry: () => {},
-    isFirstContact: true,
-  });
   try {
-    await api.call((client) => client.GET('/v1/states'));
+    await createApiClient({ baseUrl, apiKey, isFirstContact: true }).GET('/v1/states');
     return undefined;
   } catch (error) {
-    if (error instanceof CliError) return error;
-    throw error;
+    const outage = toCliError(error, baseUrl);
+    if (outage === undefined) throw error;
+    return outage;
   }
 }
 

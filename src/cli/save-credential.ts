@@ -1,9 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import type { ApiClient } from './api.js';
+import { type Client, type components, isProblem } from '#client';
+import { MAX_RACES, PAGE_SIZE } from './api-client.js';
 import { CliError } from './cli-error.js';
-import type { components } from './generated/v1.js';
-import { listAll } from './pages.js';
-import { MAX_RACES } from './put-setting.js';
 import type { TenantSpec } from './tenant-spec.js';
 
 type Credential = components['schemas']['Credential'];
@@ -34,33 +31,32 @@ export function toCredentialAction(
 }
 
 /** Makes sure that a valid login is saved. Returns whether anything was changed. */
-export async function saveCredential(api: ApiClient, spec: TenantSpec): Promise<boolean> {
+export async function saveCredential(client: Client, spec: TenantSpec): Promise<boolean> {
   for (let races = 0; ; races += 1) {
-    const action = toCredentialAction(await listCredentials(api, spec.tenantId), spec.credential);
+    const action = toCredentialAction(await listCredentials(client, spec.tenantId), spec.credential);
     if (action.kind === 'reuse') return false;
     try {
-      await applyAction(api, spec, action);
+      await applyAction(client, spec, action);
       return true;
     } catch (error) {
       // Another caller saved or changed it, or the response to an earlier attempt was lost.
-      const isRace = error instanceof CliError && ['credential_exists', 'precondition_failed'].includes(error.code);
+      const isRace = isProblem(error, 'credential_exists') || isProblem(error, 'precondition_failed');
       if (!isRace || races >= MAX_RACES) throw error;
     }
   }
 }
 
-async function listCredentials(api: ApiClient, tenantId: string): Promise<Credential[]> {
+async function listCredentials(client: Client, tenantId: string): Promise<Credential[]> {
   const credentials: Credential[] = [];
-  const path = { tenant_id: tenantId };
-  const pages = listAll((query) =>
-    api.call((client) => client.GET('/v1/tenants/{tenant_id}/credentials', { params: { path, query } })),
-  );
-  for await (const credential of pages) credentials.push(credential);
+  const params = { path: { tenant_id: tenantId }, query: { 'page[size]': PAGE_SIZE } };
+  for await (const credential of client.paginate('/v1/tenants/{tenant_id}/credentials', { params })) {
+    credentials.push(credential);
+  }
   return credentials;
 }
 
 async function applyAction(
-  api: ApiClient,
+  client: Client,
   { tenantId, credential }: TenantSpec,
   action: Exclude<CredentialAction, { kind: 'reuse' }>,
 ): Promise<void> {
@@ -74,22 +70,14 @@ async function applyAction(
     });
   }
   if (action.kind === 'create') {
-    // The same key for all retries of this request, and a new one for each run of this command: the API would otherwise
-    // return a stored rejection for a day, even if BioTrack accepts the login by then.
-    const headers = { 'Idempotency-Key': randomUUID() };
+    // Each run of this command has a new Idempotency-Key: the API would otherwise return a stored rejection for a day, even
+    // if BioTrack accepts the login by then.
     const body = { description, username, ...login, owner: 'company' as const };
     const params = { path: { tenant_id: tenantId } };
-    await api.call((client) => client.POST('/v1/tenants/{tenant_id}/credentials', { params, headers, body }));
+    await client.POST('/v1/tenants/{tenant_id}/credentials', { params, body });
     return;
   }
   const path = { tenant_id: tenantId, id: action.id };
-  const { etag } = await api.call((client) =>
-    client.GET('/v1/tenants/{tenant_id}/credentials/{id}', { params: { path } }),
-  );
-  await api.call((client) =>
-    client.PATCH('/v1/tenants/{tenant_id}/credentials/{id}', {
-      params: { path, header: { 'if-match': etag } },
-      body: login,
-    }),
-  );
+  const { data } = await client.GET('/v1/tenants/{tenant_id}/credentials/{id}', { params: { path } });
+  await client.PATCH('/v1/tenants/{tenant_id}/credentials/{id}', { params: { path }, etag: data.etag, body: login });
 }

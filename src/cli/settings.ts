@@ -1,52 +1,44 @@
-import type { ApiClient } from './api.js';
-import { putSetting } from './put-setting.js';
+import type { Client } from '#client';
+import { MAX_RACES } from './api-client.js';
 import type { TenantSpec } from './tenant-spec.js';
 
-export function saveTenantSetting(api: ApiClient, spec: TenantSpec): Promise<boolean> {
-  const path = { tenant_id: spec.tenantId };
+/** Each function writes a setting unless it is up to date, and returns whether it was changed. */
+
+export async function saveTenantSetting(client: Client, spec: TenantSpec): Promise<boolean> {
   const { name, state, environment } = spec;
-  return putSetting({
-    read: () => api.find((client) => client.GET('/v1/tenants/{tenant_id}', { params: { path } })),
-    isUpToDate: (present) => present.name === name && present.state === state && present.environment === environment,
-    write: (header) =>
-      api.call((client) =>
-        client.PUT('/v1/tenants/{tenant_id}', { params: { path, header }, body: { name, state, environment } }),
-      ),
+  const { outcome } = await client.save('/v1/tenants/{tenant_id}', {
+    params: { path: { tenant_id: spec.tenantId } },
+    maxRaces: MAX_RACES,
+    toBody: (present) => {
+      const isUpToDate = present?.name === name && present.state === state && present.environment === environment;
+      return isUpToDate ? undefined : { name, state, environment };
+    },
   });
+  return outcome !== 'unchanged';
 }
 
-export function saveUbiSetting(api: ApiClient, { tenantId, ubi }: TenantSpec): Promise<boolean> {
-  const path = { tenant_id: tenantId };
-  return putSetting({
-    read: () => api.find((client) => client.GET('/v1/tenants/{tenant_id}/ubi', { params: { path } })),
-    isUpToDate: (present) => present.ubi === ubi,
-    write: (header) =>
-      api.call((client) => client.PUT('/v1/tenants/{tenant_id}/ubi', { params: { path, header }, body: { ubi } })),
+export async function saveUbiSetting(client: Client, { tenantId, ubi }: TenantSpec): Promise<boolean> {
+  const { outcome } = await client.save('/v1/tenants/{tenant_id}/ubi', {
+    params: { path: { tenant_id: tenantId } },
+    maxRaces: MAX_RACES,
+    toBody: (present) => (present?.ubi === ubi ? undefined : { ubi }),
   });
+  return outcome !== 'unchanged';
 }
 
-export function savePreferenceSetting(
-  api: ApiClient,
+export async function savePreferenceSetting(
+  client: Client,
   { tenantId, strategy, includeLabs }: TenantSpec,
 ): Promise<boolean> {
-  const path = { tenant_id: tenantId };
-  // A PUT without include_labs would reset it to false.
-  let labs = includeLabs ?? false;
-  return putSetting({
-    read: async () => {
-      const present = await api.find((client) =>
-        client.GET('/v1/tenants/{tenant_id}/company-creation-preference', { params: { path } }),
-      );
-      labs = includeLabs ?? present?.data.include_labs ?? false;
-      return present;
+  const { outcome } = await client.save('/v1/tenants/{tenant_id}/company-creation-preference', {
+    params: { path: { tenant_id: tenantId } },
+    maxRaces: MAX_RACES,
+    toBody: (present) => {
+      // A PUT without include_labs would reset it to false.
+      const labs = includeLabs ?? present?.include_labs ?? false;
+      const isUpToDate = present?.strategy === strategy && present.include_labs === labs;
+      return isUpToDate ? undefined : { strategy, include_labs: labs };
     },
-    isUpToDate: (present) => present.strategy === strategy && present.include_labs === labs,
-    write: (header) =>
-      api.call((client) =>
-        client.PUT('/v1/tenants/{tenant_id}/company-creation-preference', {
-          params: { path, header },
-          body: { strategy, include_labs: labs },
-        }),
-      ),
   });
+  return outcome !== 'unchanged';
 }

@@ -1,3 +1,4 @@
+import type { components } from '#client';
 import {
   boolean,
   type FieldParser,
@@ -9,7 +10,6 @@ import {
   toPointer,
   uuid,
 } from './fields.js';
-import type { components } from './generated/v1.js';
 import type { Hidden } from './hidden.js';
 
 export type CompanyStrategy = components['schemas']['CompanyCreationPreferenceInput']['strategy'];

@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { onboard } from '../../src/cli/onboard.js';
-import { MAX_RETRIES, type RetryState, toRetryDelayMs } from '../../src/cli/retry-delay.js';
 import { PRIVILEGES } from '../../src/simulator/index.js';
 import { buildDist } from '../helpers/build-dist.js';
 import { pickPort } from '../helpers/free-port.js';
@@ -693,28 +692,6 @@ t.test('a sync that failed is started again', async (t) => {
   const retried = await run(t, flagsOf(tenantId, { username: user.username }));
   t.equal(retried.code, 0, retried.errors);
   t.ok((await listCompanies(tenantId)).length > 100);
-});
-
-t.test('the delay before a retry', async (t) => {
-  const response = (status: number, retryAfter: string | null = null, code = 'x') =>
-    ({ kind: 'response', status, code, retryAfter }) as const;
-  const after = (retries: number, waitedMs = 0): RetryState => ({ retries, waitedMs, maxRetryMs: 60_000 });
-  t.equal(toRetryDelayMs({ kind: 'no_connection' }, after(0)), 250);
-  t.equal(toRetryDelayMs({ kind: 'no_connection' }, after(3)), 2_000, 'grows');
-  t.equal(toRetryDelayMs({ kind: 'no_connection' }, after(MAX_RETRIES)), undefined, 'retries are limited');
-  t.equal(toRetryDelayMs(response(429, '7'), after(0)), 7_000);
-  t.equal(toRetryDelayMs(response(503, '7'), after(0, 55_000)), undefined, 'the total delay is limited');
-  t.equal(toRetryDelayMs(response(409, '5', 'sync_in_progress'), after(0)), 5_000, 'a sync is being applied');
-  t.equal(toRetryDelayMs(response(429, '7', 'logins_held'), after(0)), undefined, 'a held login is not sent again');
-  t.equal(toRetryDelayMs(response(503), after(1)), 500);
-  t.equal(toRetryDelayMs(response(503, 'soon'), after(0)), 250, 'an invalid Retry-After is ignored');
-  t.equal(
-    toRetryDelayMs(response(503, new Date(9_000).toUTCString()), after(0), () => 4_000),
-    5_000,
-  );
-  for (const status of [400, 401, 403, 404, 409, 412, 422, 500]) {
-    t.equal(toRetryDelayMs(response(status, '1'), after(0)), undefined, `${status} is not retried`);
-  }
 });
 
 t.test('--json', async (t) => {

@@ -73,6 +73,8 @@ const WRONG: readonly [file: string, line: string, rule: string][] = [
   ['simulator/clock.ts', "import '../domain/vendor.js';", 'simulator'],
   ['local/local-file.ts', "import '../db/database.js';", 'local'],
   ['cli/flags.ts', "import '../domain/vendor.js';", 'cli'],
+  ['cli/job.ts', "import 'openapi-fetch';", 'cli'],
+  ['cli/settings.ts', "import '../../clients/typescript/src/save.js';", 'cli'],
   ['modules/ubi/schema.ts', "import './service.js';", 'module-schema'],
   ['modules/ubi/routes.ts', "import '../../mapping/index.js';", 'module-routes'],
   [
@@ -120,7 +122,9 @@ t.test('each rule reports a forbidden import', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'biotrack-connect-architecture-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   await cp(join(ROOT, 'src'), join(folder, 'src'), { recursive: true });
-  await cp(join(ROOT, 'package.json'), join(folder, 'package.json'));
+  await cp(join(ROOT, 'clients/typescript/src'), join(folder, 'clients/typescript/src'), { recursive: true });
+  for (const name of ['package.json', 'clients/typescript/package.json'])
+    await cp(join(ROOT, name), join(folder, name));
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   t.same(await findViolations(folder), [], 'no violations without the planted imports');
   for (const [file, line] of WRONG) await appendFile(join(folder, 'src', file), `\n${line}\n`);
@@ -262,7 +266,7 @@ t.test('timeouts use linkSignals', async (t) => {
       return FORBIDDEN.test(line) && !isComment ? [`${path}:${index + 1}`] : [];
     });
   const uses: string[] = [];
-  for (const path of (await Promise.all(['src', 'tools'].map(listFiles))).flat()) {
+  for (const path of (await Promise.all(['src', 'tools', 'clients/typescript/src'].map(listFiles))).flat()) {
     if (/\.(ts|mjs)$/.test(path)) uses.push(...listUses(path, await readFile(join(ROOT, path), 'utf8')));
   }
   t.same(uses, []);
@@ -272,7 +276,9 @@ t.test('timeouts use linkSignals', async (t) => {
 });
 
 t.test('file names are specific and in kebab-case', async (t) => {
-  const names = (await Promise.all(['src', 'test', 'tools', 'migrations'].map(listFiles))).flat();
+  const names = (
+    await Promise.all(['src', 'test', 'tools', 'migrations', 'clients/typescript/src'].map(listFiles))
+  ).flat();
   const isCode = (path: string): boolean => /\.(ts|mjs|cjs|sql)$/.test(path);
   const KEBAB = /^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.(ts|mjs|cjs|sql)$/;
   const FOLDER = /^[a-z0-9]+(-[a-z0-9]+)*$/;
