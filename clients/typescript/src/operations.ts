@@ -58,7 +58,12 @@ interface VerbOptions {
   };
 }
 
-export type OptionsAt<P extends keyof paths, V extends Verb> = ParamsOption<OperationAt<P, V>> &
+/** Headers are options of their own: `etag`, `idempotencyKey` and `headers`. */
+type WithoutHeaders<T> = T extends { readonly parameters: infer Params }
+  ? Omit<T, 'parameters'> & { parameters: Omit<Params, 'header'> }
+  : T;
+
+export type OptionsAt<P extends keyof paths, V extends Verb> = ParamsOption<WithoutHeaders<OperationAt<P, V>>> &
   RequestBodyOption<OperationAt<P, V>> &
   VerbOptions[V] &
   CommonOptions;

@@ -29,6 +29,7 @@ export const PROBLEM_CODES = [
   'feed_rewound',
   'feed_expired',
   'precondition_failed',
+  'origin_not_allowed',
   'method_not_allowed',
   'request_timeout',
   'payload_too_large',
