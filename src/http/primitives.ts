@@ -62,6 +62,15 @@ export const LongCount = (notes: Notes = {}) => Type.Integer({ format: 'int64', 
 export const OneOf = <const T extends string>(values: readonly T[], notes: Notes = {}) =>
   Type.Unsafe<T>({ type: 'string', enum: [...values], ...notes });
 
+/** Several words in a query parameter, separated by commas; see `parseWordList`. */
+export const WordList = (words: readonly string[], description: string) =>
+  Type.String({
+    minLength: 1,
+    maxLength: words.join(',').length,
+    description: `${description} One or more, separated by commas: ${words.map((word) => `\`${word}\``).join(', ')}.`,
+    examples: [words.slice(0, 2).join(',')],
+  });
+
 /** The OpenAPI extension with the known values of an open enum. */
 export const KNOWN_VALUES = 'x-extensible-enum';
 

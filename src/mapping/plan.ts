@@ -1,18 +1,10 @@
+import type { COMPANY_CHANGE_KINDS, LICENSE_CHANGE_KINDS } from '../domain/change-kind.js';
 import type { Strategy } from '../domain/strategy.js';
 import type { SyncCounts } from '../domain/sync-run.js';
 import type { CompanyState, LicenseState, VendorCompany, VendorDecision } from './snapshot.js';
 
-export type CompanyChangeKind = 'company.created' | 'company.updated' | 'company.archived' | 'company.reactivated';
-
-export type LicenseChangeKind =
-  | 'license.created'
-  | 'license.updated'
-  /** Moved to another company of the same vendor. */
-  | 'license.moved'
-  /** Sold: another vendor holds it. */
-  | 'license.transferred'
-  | 'license.deactivated'
-  | 'license.reactivated';
+export type CompanyChangeKind = (typeof COMPANY_CHANGE_KINDS)[number];
+export type LicenseChangeKind = (typeof LICENSE_CHANGE_KINDS)[number];
 
 /** One object before (undefined if it is new) and after the plan. */
 export interface PlanStep<Kind, State> {

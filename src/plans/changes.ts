@@ -1,3 +1,4 @@
+import type { ChangeKind } from '../domain/change-kind.js';
 import type { CompanyReason, LicenseReason } from '../domain/change-reason.js';
 import { type Difference, findDifference } from '../domain/difference.js';
 import { SHOWN_LISTING_FIELDS } from '../domain/license-fields.js';
@@ -7,7 +8,7 @@ import type { CompanyState, CompanyStep, LicenseStep, Reasons, SyncPlan } from '
 
 /** An entry of the change feed without its number: what happened to one company or one license. */
 export interface CompanyFeedChange extends Difference {
-  readonly kind: string;
+  readonly kind: ChangeKind | typeof FEED_STARTED;
   readonly reason: CompanyReason | LicenseReason | 'edited_by_user';
   readonly companyId: string | null;
   /** The previous company of a moved license. */

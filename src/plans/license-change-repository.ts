@@ -1,10 +1,11 @@
 import type { Tx } from '../db/database.js';
+import type { OWN_LICENSE_CHANGE_KINDS } from '../domain/change-kind.js';
 import type { Difference } from '../domain/difference.js';
 import { allocateChangeNumbers } from '../modules/tenants/index.js';
 
 /** An entry of the change feed about one of the tenant's own licenses. */
 export interface LicenseChangeRecord extends Difference {
-  readonly kind: 'own_license.created' | 'own_license.updated' | 'own_license.archived' | 'own_license.restored';
+  readonly kind: (typeof OWN_LICENSE_CHANGE_KINDS)[number];
   readonly licenseId: string;
   readonly actor: string;
 }

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { CHANGE_KINDS } from '../../domain/change-kind.js';
 import { COMPANY_REASONS, LICENSE_REASONS } from '../../domain/change-reason.js';
 import {
   Body,
@@ -11,6 +12,7 @@ import {
   Reply,
   ResponseText,
   Uuid,
+  WordList,
 } from '../../http/primitives.js';
 
 const fields = (description: string) =>
@@ -77,4 +79,18 @@ export const ChangePageSchema = Named(
   }),
 );
 
-export const ChangeListQuerySchema = Body(pageQuery);
+export const ChangeListQuerySchema = Body({
+  ...pageQuery,
+  kind: Type.Optional(WordList(CHANGE_KINDS, 'Return only changes of these kinds.')),
+  company_id: Type.Optional(
+    Uuid({
+      description: 'Return only changes of this company, of the licenses that it holds, and of licenses that leave it.',
+    }),
+  ),
+  run_id: Type.Optional(
+    Uuid({
+      description:
+        'Return only changes that this sync run made. What the first sync created has no changes; `GET …/syncs/{id}/plan` lists it.',
+    }),
+  ),
+});

@@ -4,6 +4,7 @@ import { notFound } from '../../domain/service-error.js';
 import { type FeedObject, type FeedObjectPage, selectCompaniesAsOf, selectLicensesAsOf } from '../../plans/index.js';
 import { selectOwnLicensesAsOf } from '../licenses/index.js';
 import { findRevision, inTenant } from '../tenants/index.js';
+import { type ChangeFilters, findFilteredTail, isFiltered } from './filtered-tail-repository.js';
 import {
   checkPosition,
   type FeedPosition,
@@ -26,9 +27,18 @@ export interface ChangeListing extends PageOf<Change> {
 /** An item with the position after it. */
 type PositionedChange = Change & { readonly id: string };
 
-/** Lists the tenant's objects as a snapshot, then what has changed since, the oldest first. */
-export function listChanges(db: Db, tenantId: string, { size, after }: PageRequest): Promise<ChangeListing> {
+/**
+ * Lists the tenant's objects as a snapshot, then what has changed since, the oldest first. With filters: only the changes that match,
+ * beginning with the oldest that the feed still has.
+ */
+export function listChanges(
+  db: Db,
+  tenantId: string,
+  filters: ChangeFilters,
+  { size, after }: PageRequest,
+): Promise<ChangeListing> {
   const position = after === undefined ? undefined : parsePosition(after);
+  if (isFiltered(filters)) return listFilteredTail(db, tenantId, { filters, size, position });
   return position === undefined || position.snapshot !== undefined
     ? listSnapshot(db, tenantId, size, position)
     : listTail(db, tenantId, size, position);
@@ -43,6 +53,32 @@ async function listTail(db: Db, tenantId: string, size: number, position: FeedPo
     tail.changes.map((change) => toTailItem(epoch, change)),
     { size, epoch, revision, end: toPositionText(position) },
   );
+}
+
+interface FilteredRequest {
+  readonly filters: ChangeFilters;
+  readonly size: number;
+  /** Undefined to begin. */
+  readonly position: FeedPosition | undefined;
+}
+
+/** A page can be empty although others follow: it only looks at a part of the feed. */
+async function listFilteredTail(
+  db: Db,
+  tenantId: string,
+  { filters, size, position }: FilteredRequest,
+): Promise<ChangeListing> {
+  const tail = await findFilteredTail(db, tenantId, filters, position?.seq, size + 1);
+  if (tail === undefined) throw notFound('tenant');
+  const { feed, changes } = tail;
+  if (position !== undefined) checkPosition(position, feed);
+  const { epoch, revision, lastSeq, throughSeq, throughId } = feed;
+  const items = changes.map((change) => toTailItem(epoch, change));
+  const end = toPositionText({ epoch, seq: throughSeq, changeId: throughId });
+  const page = toChangePage(items, size);
+  // Later changes than the last item were looked at, too.
+  const nextAfter = page.nextAfter ?? (throughSeq < lastSeq ? end : undefined);
+  return { ...page, nextAfter, epoch, revision, position: nextAfter ?? end };
 }
 
 /** @param position undefined to begin */
@@ -124,8 +160,11 @@ interface ListingEnd {
 }
 
 function toListing(rows: readonly PositionedChange[], { size, epoch, revision, end }: ListingEnd): ChangeListing {
-  const page = toPage(rows, size, ({ before, after }) => toJsonBytes([before, after]));
+  const page = toChangePage(rows, size);
   const last = page.items.at(-1);
   const isSnapshot = last === undefined || parsePosition(last.id).snapshot !== undefined;
   return { ...page, epoch, revision, position: page.nextAfter ?? (isSnapshot ? end : last.id) };
 }
+
+const toChangePage = (rows: readonly PositionedChange[], size: number): PageOf<PositionedChange> =>
+  toPage(rows, size, ({ before, after }) => toJsonBytes([before, after]));
