@@ -40,6 +40,15 @@ export {
 export { insertLicenseChange } from './license-change-repository.js';
 export { makePlan } from './make-plan.js';
 export { applyManualCompany } from './manual-company.js';
+export {
+  type CompanySummary,
+  MAX_SUMMARY_LICENSES,
+  type Names,
+  selectCompanyNames,
+  selectCompanySummaries,
+  selectLicenseNames,
+  selectPlannedCompanyNames,
+} from './name-repository.js';
 export { applyDisplayNames } from './names.js';
 export { replaceActor } from './pseudonymize-repository.js';
 export { type ChangeOrigin, recordChanges, savePlannedRows } from './rows-repository.js';

@@ -564,8 +564,21 @@ t.test('a manual company becomes the vendor company of its license', async (t) =
   t.match(explained, { origin: 'manual', own_company_of: null, vendor_company_of: ubi });
   t.match(
     explained.vendor_candidates.find(({ license_number }: Body) => license_number === other),
-    { company_id: own.id, verdict: 'manual_company_wins' },
+    {
+      company_id: own.id,
+      company_name: (await ask('GET', `${pathOf(tenantId)}/companies/${own.id}`)).body.display_name,
+      verdict: 'manual_company_wins',
+    },
   );
+  t.match(
+    explained.licenses.find(({ license_number }: Body) => license_number === other),
+    { rejected: [{ company_id: own.id, company_name: own.display_name }] },
+    'with the name of the rejected company',
+  );
+  t.match((await ask('GET', `${pathOf(tenantId)}/companies/${own.id}/explain`)).body, {
+    superseded_by: made.body.id,
+    superseded_by_name: (await holderOf(tenantId, other)).display_name,
+  });
   await switchTo(tenantId, 'one_per_license');
   t.equal((await holderOf(tenantId, other)).id, own.id, 'the own company holds it again');
   t.equal((await holderOf(tenantId, named)).id, made.body.id);
@@ -667,7 +680,13 @@ t.test('explanation and history', async (t) => {
   ]);
   t.match(
     history.licenses.find(({ license_number }: Body) => license_number === sold?.location),
-    { since_reason: 'first_seen', until_reason: 'sold', to_company_id: buyer.id },
+    {
+      since_reason: 'first_seen',
+      from_company_name: null,
+      until_reason: 'sold',
+      to_company_id: buyer.id,
+      to_company_name: buyer.display_name,
+    },
   );
   t.match(
     history.owners.filter(({ license_number }: Body) => license_number === sold?.location),
@@ -677,7 +696,7 @@ t.test('explanation and history', async (t) => {
   const bought = (await ask('GET', `${pathOf(tenantId)}/companies/${buyer.id}/history`)).body;
   t.match(
     bought.licenses.find(({ license_number }: Body) => license_number === sold?.location),
-    { since_reason: 'sold', from_company_id: seller.id, until_datetime: null },
+    { since_reason: 'sold', from_company_id: seller.id, from_company_name: 'Our name', until_datetime: null },
   );
   const [row] = await sql<{ kind: string }>(
     `select kind from changes where tenant_id = $1 and from_company_id = $2 and run_id = $3`,

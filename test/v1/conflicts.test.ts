@@ -59,6 +59,14 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
   const { body: list } = await ask('GET', `${pathOf(tenantId)}/conflicts?status=open`);
   t.match(list.data, [{ ubi: demo.ubi, status: 'open', decision: null, run_id: run.id }]);
   t.strictSame([...list.data[0].company_ids].sort(), [vendor.id, manual].sort());
+  const shown = async (id: string): Promise<Body> => {
+    const { body } = await ask('GET', `${path}/${id}`);
+    const numbers = body.licenses.map(({ license_number: each }: Body) => each).slice(0, 20);
+    return { id, name: body.display_name, ubi: body.ubi, license_numbers: numbers };
+  };
+  const claimants = await Promise.all(list.data[0].company_ids.map(shown));
+  t.strictSame(list.data[0].companies, claimants, 'with the names, UBIs and licenses of the companies');
+  t.strictSame(claimants.find(({ id }) => id === manual)?.license_numbers, [number]);
   const conflict = `${pathOf(tenantId)}/conflicts/${list.data[0].id}/resolve`;
   t.match(await ask('POST', conflict, { body: { decision: 'merge' } }), { status: 400 });
   t.match(await ask('POST', conflict, { body: { decision: 'keep_apart', company_id: manual } }), { status: 400 });
@@ -73,7 +81,7 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
 
   t.match(await ask('POST', conflict, { body: { decision: 'keep_apart' } }), {
     status: 200,
-    body: { status: 'resolved', decision: 'keep_apart', decided_company_id: null },
+    body: { status: 'resolved', decision: 'keep_apart', decided_company_id: null, decided_company_name: null },
   });
   t.match(
     await syncTenant(service, tenantId),
@@ -84,7 +92,12 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
 
   t.match(await ask('POST', conflict, { body: { decision: 'merge', company_id: manual } }), {
     status: 200,
-    body: { status: 'resolved', decision: 'merge', decided_company_id: manual },
+    body: {
+      status: 'resolved',
+      decision: 'merge',
+      decided_company_id: manual,
+      decided_company_name: (await shown(manual)).name,
+    },
   });
   t.equal((await holderOf(tenantId, first.location)).id, manual, 'all licenses of the UBI move at once');
   t.match((await ask('GET', `${path}/${vendor.id}`)).body, { archived: true, superseded_by: manual });

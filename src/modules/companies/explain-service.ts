@@ -10,7 +10,7 @@ import {
   type Snapshot,
   type VendorCandidate,
 } from '../../mapping/index.js';
-import { loadPart, loadScopeRows } from '../../plans/index.js';
+import { loadPart, loadScopeRows, type Names, selectCompanyNames } from '../../plans/index.js';
 import { findCreationPreference } from '../creation-preference/index.js';
 import { inTenant } from '../tenants/index.js';
 import type { Company } from './company.js';
@@ -41,6 +41,8 @@ export interface Explanation {
   /** The UBI whose vendor company it is, with all candidates for that. */
   readonly vendorCompanyOf: { readonly ubiKey: string; readonly candidates: readonly VendorCandidate[] } | undefined;
   readonly licenses: readonly ExplainedLicense[];
+  /** The display names of all other companies in the explanation. */
+  readonly names: Names;
 }
 
 /** Why a company exists and why it holds each of its licenses. Derived from the stored rows by the rules of a sync. */
@@ -58,36 +60,34 @@ export const explainCompany = (db: Db, tenantId: string, id: string): Promise<Ex
       (await selectHeldLicenses(tx, id, [])).flatMap((held) => (held.isOfFirstSync ? held.id : [])),
     );
     const group = licenses.filter(({ active, ubiKey }) => active && ubiKey === vendorCompany?.ubiKey);
+    const candidates =
+      vendorCompany === undefined
+        ? []
+        : explainVendorCompany(vendorCompany, group, vendorCompanies, ownOf, company.origin === 'manual');
+    const explained = licenses
+      .filter(({ companyId }) => companyId === id)
+      .map((license) => ({
+        license,
+        holding: explainHolding({
+          license,
+          strategy: strategy ?? 'one_per_license',
+          vendorCompanyId: vendorCompanies.find(({ ubiKey }) => ubiKey === license.ubiKey)?.companyId ?? null,
+          decision: decisions.find(({ ubiKey }) => ubiKey === license.ubiKey),
+        }),
+        decided: assignments.get(license.id) ?? (ofFirstSync.has(license.id) ? firstSync : undefined),
+      }));
     return {
       company,
       strategy,
       created: await getCreation(tx, id),
       ownOf,
-      vendorCompanyOf:
-        vendorCompany === undefined
-          ? undefined
-          : {
-              ubiKey: vendorCompany.ubiKey,
-              candidates: explainVendorCompany(
-                vendorCompany,
-                group,
-                vendorCompanies,
-                ownOf,
-                company.origin === 'manual',
-              ),
-            },
-      licenses: licenses
-        .filter(({ companyId }) => companyId === id)
-        .map((license) => ({
-          license,
-          holding: explainHolding({
-            license,
-            strategy: strategy ?? 'one_per_license',
-            vendorCompanyId: vendorCompanies.find(({ ubiKey }) => ubiKey === license.ubiKey)?.companyId ?? null,
-            decision: decisions.find(({ ubiKey }) => ubiKey === license.ubiKey),
-          }),
-          decided: assignments.get(license.id) ?? (ofFirstSync.has(license.id) ? firstSync : undefined),
-        })),
+      vendorCompanyOf: vendorCompany && { ubiKey: vendorCompany.ubiKey, candidates },
+      licenses: explained,
+      names: await selectCompanyNames(tx, [
+        company.supersededBy,
+        ...candidates.map(({ companyId }) => companyId),
+        ...explained.flatMap(({ holding }) => holding.rejected.map(({ companyId }) => companyId)),
+      ]),
     };
   });
 

@@ -1,6 +1,6 @@
 import type { Db } from '../../db/database.js';
 import { notFound } from '../../domain/service-error.js';
-import { loadLicenses } from '../../plans/index.js';
+import { loadLicenses, type Names, selectCompanyNames } from '../../plans/index.js';
 import { findDirectory, selectFormerOwners } from '../directory/index.js';
 import { inTenant } from '../tenants/index.js';
 import {
@@ -49,6 +49,8 @@ export interface History {
   readonly owners: readonly OwnerPeriod[];
   /** Older changes are left out; null if there are none. */
   readonly completeFrom: Date | null;
+  /** The display names of the companies that held the licenses before or next. */
+  readonly companyNames: Names;
 }
 
 /** A company's names, the licenses that it held, and the vendors that held those licenses. */
@@ -64,9 +66,10 @@ export const getHistory = (db: Db, tenantId: string, id: string): Promise<Histor
     const licenses = (await loadLicenses(tx, keys)).sort((a, b) => (a.licenseKey < b.licenseKey ? -1 : 1));
     const completeFrom = isTruncated ? (entries[0]?.at ?? null) : feedCompleteFrom;
     const isComplete = (insertedAt: Date): boolean => completeFrom === null || insertedAt >= completeFrom;
+    const periods = toLicensePeriods(entries, id, toFirstPeriods(entries, id, held, isComplete));
     return {
       names: toNamePeriods(entries, toFirstName(company, await getCreation(tx, id), isComplete)),
-      licenses: toLicensePeriods(entries, id, toFirstPeriods(entries, id, held, isComplete)),
+      licenses: periods,
       owners: licenses.flatMap(({ licenseKey, licenseNumber, ubi }) => [
         ...former
           .filter((owner) => owner.licenseKey === licenseKey)
@@ -74,6 +77,10 @@ export const getHistory = (db: Db, tenantId: string, id: string): Promise<Histor
         { licenseNumber, ubi, until: null },
       ]),
       completeFrom: isComplete(company.insertedDatetime) ? null : completeFrom,
+      companyNames: await selectCompanyNames(
+        tx,
+        periods.flatMap(({ fromCompanyId, toCompanyId }) => [fromCompanyId, toCompanyId]),
+      ),
     };
   });
 

@@ -190,12 +190,14 @@ const toDecided = ({ reason, actor, runId, at }: Decided) => ({
   datetime: at.toISOString(),
 });
 
-function toExplanationReply({ company, strategy, created, ownOf, vendorCompanyOf, licenses }: Explanation) {
+function toExplanationReply({ company, strategy, created, ownOf, vendorCompanyOf, licenses, names }: Explanation) {
+  const nameOf = (id: string | null): string | null => (id === null ? null : (names.get(id) ?? null));
   return {
     id: company.id,
     origin: company.origin,
     archived: company.archivedDatetime !== null,
     superseded_by: company.supersededBy,
+    superseded_by_name: nameOf(company.supersededBy),
     strategy,
     created: toDecided(created),
     own_company_of: ownOf?.licenseNumber ?? null,
@@ -204,6 +206,7 @@ function toExplanationReply({ company, strategy, created, ownOf, vendorCompanyOf
       license_number: candidate.licenseNumber,
       transaction_id_original: candidate.transactionIdOriginal,
       company_id: candidate.companyId,
+      company_name: nameOf(candidate.companyId),
       verdict: candidate.verdict,
     })),
     licenses: licenses.map(({ license, holding, decided }) => ({
@@ -213,13 +216,17 @@ function toExplanationReply({ company, strategy, created, ownOf, vendorCompanyOf
       ubi_key: license.ubiKey,
       active: license.active,
       rule: holding.rule,
-      rejected: holding.rejected.map(({ companyId, reason }) => ({ company_id: companyId, reason })),
+      rejected: holding.rejected.map(({ companyId, reason }) => ({
+        company_id: companyId,
+        company_name: nameOf(companyId),
+        reason,
+      })),
       decided: decided === undefined ? null : toDecided(decided),
     })),
   };
 }
 
-const toHistoryReply = ({ names, licenses, owners, completeFrom }: History) => ({
+const toHistoryReply = ({ names, licenses, owners, completeFrom, companyNames }: History) => ({
   names: names.map(({ name, since, until, actor, runId }) => ({
     name,
     since_datetime: since?.toISOString() ?? null,
@@ -233,9 +240,11 @@ const toHistoryReply = ({ names, licenses, owners, completeFrom }: History) => (
     since_datetime: period.since?.toISOString() ?? null,
     since_reason: period.reason,
     from_company_id: period.fromCompanyId,
+    from_company_name: companyNames.get(period.fromCompanyId ?? '') ?? null,
     until_datetime: period.until?.toISOString() ?? null,
     until_reason: period.untilReason,
     to_company_id: period.toCompanyId,
+    to_company_name: companyNames.get(period.toCompanyId ?? '') ?? null,
   })),
   owners: owners.map(({ licenseNumber, ubi, until }) => ({
     license_number: licenseNumber,

@@ -287,6 +287,7 @@ export const CompanyExplanationSchema = Named(
     origin: KnownOf(ORIGINS),
     archived: Type.Boolean(),
     superseded_by: Nullable(Uuid()),
+    superseded_by_name: Nullable(ResponseText({ description: 'The current display name of that company.' })),
     strategy: Nullable(KnownOf(STRATEGIES, { description: 'The current strategy. Null before one is chosen.' })),
     created: DecisionSchema,
     own_company_of: Nullable(
@@ -307,6 +308,7 @@ export const CompanyExplanationSchema = Named(
             }),
           ),
           company_id: Nullable(Uuid({ description: 'The own company of the license.' })),
+          company_name: Nullable(ResponseText({ description: 'The current display name of that company.' })),
           verdict: KnownOf(VENDOR_VERDICTS, {
             description:
               'Why the own company of the license is or is not the vendor company. `newer`: the license is newer than that of the chosen company. `joined_later`: the license is older, but joined the vendor after the choice. `represents_another_ubi`: the company already represents another vendor. `manual_company_wins`: a manual company was adopted. `no_own_company`: the license never had a company of its own.',
@@ -333,9 +335,19 @@ export const CompanyExplanationSchema = Named(
             description:
               'The rule by which this company holds the license. `inactive_keeps_company`: inactive licenses stay where they were. `decided_by_user`: a resolved conflict. `manual_company`: a user added the license to this manual company. `no_ubi`: the state lists no UBI, so the license has its own company. `vendor_company`: the company of its UBI (`one_per_vendor`). `own_company`: the company of the license (`one_per_license`).',
           }),
-          rejected: Type.Array(Named('RejectedCompany', Reply({ company_id: Uuid(), reason: KnownOf(REJECTIONS) })), {
-            description: 'Other companies that could hold the license, with the reason why they do not.',
-          }),
+          rejected: Type.Array(
+            Named(
+              'RejectedCompany',
+              Reply({
+                company_id: Uuid(),
+                company_name: Nullable(ResponseText({ description: 'The current display name of that company.' })),
+                reason: KnownOf(REJECTIONS),
+              }),
+            ),
+            {
+              description: 'Other companies that could hold the license, with the reason why they do not.',
+            },
+          ),
           decided: NullableObject(DecisionSchema, {
             description: 'Who assigned the license to the company. Null if the feed no longer has it.',
           }),
@@ -375,9 +387,11 @@ export const CompanyHistorySchema = Named(
           since_datetime: since,
           since_reason: Nullable(ResponseText({ examples: ['first_seen'] })),
           from_company_id: Nullable(Uuid({ description: 'The company that held the license before.' })),
+          from_company_name: Nullable(ResponseText({ description: 'The current display name of that company.' })),
           until_datetime: until,
           until_reason: Nullable(ResponseText({ examples: ['sold'] })),
           to_company_id: Nullable(Uuid({ description: 'The company that held the license next.' })),
+          to_company_name: Nullable(ResponseText({ description: 'The current display name of that company.' })),
         }),
       ),
       { description: 'The licenses that it held, in the order in which it received them.' },

@@ -1,1 +1,2 @@
-export { registerConflictsRoutes } from './routes.js';
+export { registerConflictsRoutes, toConflictReply } from './routes.js';
+export { type ConflictView, loadConflictPage } from './service.js';

@@ -4,9 +4,8 @@ import type { ListRoutes } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
 import { TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
-import type { VendorConflict } from './repository.js';
 import { ConflictListQuerySchema, ConflictPageSchema, ConflictSchema, ResolveBodySchema } from './schema.js';
-import { type ConflictPorts, listConflicts, resolveConflict } from './service.js';
+import { type ConflictPorts, type ConflictView, listConflicts, resolveConflict } from './service.js';
 
 export interface ConflictsDeps extends ConflictPorts {
   readonly db: Db;
@@ -52,13 +51,20 @@ export function registerConflictsRoutes(app: App, { db, lists, ...ports }: Confl
   );
 }
 
-const toConflictReply = (conflict: VendorConflict) => ({
+export const toConflictReply = (conflict: ConflictView) => ({
   id: conflict.id,
   status: conflict.status,
   ubi: conflict.ubi,
   company_ids: [...conflict.companyIds],
+  companies: conflict.companies.map(({ id, name, ubi, licenseNumbers }) => ({
+    id,
+    name,
+    ubi,
+    license_numbers: [...licenseNumbers],
+  })),
   decision: conflict.decision,
   decided_company_id: conflict.decidedCompanyId,
+  decided_company_name: conflict.decidedCompanyName,
   decided_by: conflict.decidedBy,
   decided_datetime: conflict.decidedAt?.toISOString() ?? null,
   run_id: conflict.runId,

@@ -33,8 +33,25 @@ export const ConflictSchema = Named(
       description:
         'The companies that claim the vendor and can be chosen. A company that already represents another vendor is left out.',
     }),
+    companies: Type.Array(
+      Named(
+        'ConflictCompany',
+        Reply({
+          id: Uuid(),
+          name: ResponseText({ description: 'Its display name.', examples: ['Example Mesa Farms'] }),
+          ubi: Nullable(
+            ResponseText({ description: 'The UBI that all its licenses share. Null if they have none or several.' }),
+          ),
+          license_numbers: Type.Array(ResponseText({ examples: ['220091777'] }), {
+            description: 'The numbers of its active licenses, at most 20.',
+          }),
+        }),
+      ),
+      { description: 'The companies in `company_ids`, in the same order, as they are now.' },
+    ),
     decision: Nullable(KnownOf(DECISIONS, decisionDescription)),
     decided_company_id: Nullable(Uuid({ description: 'With `merge`: the company that holds all licenses.' })),
+    decided_company_name: Nullable(ResponseText({ description: 'The current display name of that company.' })),
     decided_by: Nullable(ResponseText({ examples: ['api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11'] })),
     decided_datetime: Nullable(Datetime()),
     run_id: Nullable(Uuid({ description: 'The run that found the conflict.' })),

@@ -1,8 +1,16 @@
-import type { Db } from '../../db/database.js';
+import type { Db, Tx } from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
 import { type Principal, toActor } from '../../domain/principal.js';
 import { notFound, ServiceError } from '../../domain/service-error.js';
-import { applyPlan, findPlanSettings, loadDecisionInputs, makePlan, saveResolution } from '../../plans/index.js';
+import {
+  applyPlan,
+  type CompanySummary,
+  findPlanSettings,
+  loadDecisionInputs,
+  makePlan,
+  saveResolution,
+  selectCompanySummaries,
+} from '../../plans/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { findConflict, getConflict, selectConflicts, type VendorConflict } from './repository.js';
 
@@ -11,13 +19,39 @@ export interface ConflictPorts {
   readonly clock: () => Date;
 }
 
+/** A conflict with the companies that can be chosen, as they are now. */
+export interface ConflictView extends VendorConflict {
+  readonly companies: readonly CompanySummary[];
+  readonly decidedCompanyName: string | null;
+}
+
 export const listConflicts = (
   db: Db,
   tenantId: string,
   status: VendorConflict['status'] | undefined,
+  page: PageRequest,
+): Promise<PageOf<ConflictView>> => inTenant(db, tenantId, (tx) => loadConflictPage(tx, status, page));
+
+/** Newest first. */
+export async function loadConflictPage(
+  tx: Tx,
+  status: VendorConflict['status'] | undefined,
   { size, after }: PageRequest,
-): Promise<PageOf<VendorConflict>> =>
-  inTenant(db, tenantId, async (tx) => toPage(await selectConflicts(tx, status, size, after), size));
+): Promise<PageOf<ConflictView>> {
+  const { items, nextAfter } = toPage(await selectConflicts(tx, status, size, after), size);
+  return { items: await toConflictViews(tx, items), nextAfter };
+}
+
+/** Reads all companies at once. */
+async function toConflictViews(tx: Tx, conflicts: readonly VendorConflict[]): Promise<ConflictView[]> {
+  const ids = conflicts.flatMap(({ companyIds, decidedCompanyId }) => [...companyIds, decidedCompanyId]);
+  const summaries = await selectCompanySummaries(tx, ids);
+  return conflicts.map((conflict) => ({
+    ...conflict,
+    companies: conflict.companyIds.flatMap((id) => summaries.get(id) ?? []),
+    decidedCompanyName: summaries.get(conflict.decidedCompanyId ?? '')?.name ?? null,
+  }));
+}
 
 export interface ResolveInput {
   readonly decision: 'merge' | 'keep_apart';
@@ -33,7 +67,7 @@ export const resolveConflict = (
   tenantId: string,
   id: string,
   { decision, companyId, principal }: ResolveInput,
-): Promise<VendorConflict> =>
+): Promise<ConflictView> =>
   inLockedTenant(db, tenantId, async (tx) => {
     const conflict = await findConflict(tx, id);
     if (conflict === undefined) throw notFound('conflict');
@@ -54,7 +88,8 @@ export const resolveConflict = (
     const plan = await makePlan(inputs, { runId: newId(), at: clock() });
     await applyPlan(tx, tenantId, { inputs, plan, actor, runId: null, newId });
     // Read last, because applying the decision can reopen the conflict.
-    return getConflict(tx, id);
+    const [view] = await toConflictViews(tx, [await getConflict(tx, id)]);
+    return view as ConflictView;
   });
 
 function checkChoice(
