@@ -37,6 +37,8 @@ create table sync_runs (
 create unique index sync_runs_active on sync_runs (tenant_id) where mode = 'full' and status in ('queued', 'running');
 -- For the sweeper, which finds runs of all tenants whose lease has expired.
 create index sync_runs_lease on sync_runs (leased_until_datetime) where status in ('queued', 'running');
+-- The runs with some status, the newest first.
+create index sync_runs_status on sync_runs (tenant_id, status, id);
 call isolate_tenants('sync_runs');
 create policy operator_reads on sync_runs for select to biotrack_operator using ((select is_operator()));
 grant select on sync_runs to biotrack_operator;

@@ -41,4 +41,6 @@ create table sync_plan_items (
   primary key (tenant_id, run_id, seq),
   foreign key (tenant_id, run_id) references sync_runs on delete cascade
 );
+-- The items of one company, and the names of the companies that a plan would create.
+create index sync_plan_items_company on sync_plan_items (tenant_id, run_id, company_id, seq) where company_id is not null;
 call isolate_tenants('sync_plan_items');

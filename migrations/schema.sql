@@ -540,6 +540,7 @@ create table sync_plan_items (
   constraint sync_plan_items_pkey PRIMARY KEY (tenant_id, run_id, seq),
   constraint sync_plan_items_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES sync_runs(tenant_id, id) ON DELETE CASCADE
 );
+CREATE INDEX sync_plan_items_company ON sync_plan_items USING btree (tenant_id, run_id, company_id, seq) WHERE company_id IS NOT NULL;
 alter table sync_plan_items enable row level security;
 alter table sync_plan_items force row level security;
 create policy tenant_isolation on sync_plan_items to biotrack_app
@@ -600,6 +601,7 @@ CREATE UNIQUE INDEX sync_runs_active ON sync_runs USING btree (tenant_id) WHERE 
 CREATE INDEX sync_runs_ended ON sync_runs USING btree (finished_datetime) WHERE finished_datetime IS NOT NULL;
 CREATE INDEX sync_runs_lease ON sync_runs USING btree (leased_until_datetime) WHERE status = ANY (ARRAY['queued'::text, 'running'::text]);
 CREATE INDEX sync_runs_retry ON sync_runs USING btree (retry_datetime) WHERE status = 'queued'::text AND retry_datetime IS NOT NULL;
+CREATE INDEX sync_runs_status ON sync_runs USING btree (tenant_id, status, id);
 CREATE INDEX sync_runs_unapplied_previews ON sync_runs USING btree (tenant_id, id) WHERE mode = 'preview'::text AND applied_datetime IS NULL;
 CREATE INDEX sync_runs_waiting_previews ON sync_runs USING btree (tenant_id, id) WHERE mode = 'preview'::text AND (status = ANY (ARRAY['queued'::text, 'running'::text]));
 alter table sync_runs enable row level security;

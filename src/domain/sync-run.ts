@@ -57,6 +57,12 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 
 export const isActive = (status: RunStatus): boolean => status === 'queued' || status === 'running';
 
+/** What starts a run. */
+export const RUN_TRIGGERS = ['request', 'setup_completed', 'schedule', 'superseded'] as const;
+
+/** What a run does with its plan. */
+export const RUN_MODES = ['full', 'preview'] as const;
+
 /** The steps of a run, in order. */
 export const RUN_STEPS = ['queued', 'fetching', 'planning', 'applying', 'done'] as const;
 export type RunStep = (typeof RUN_STEPS)[number];

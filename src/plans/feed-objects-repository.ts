@@ -20,6 +20,8 @@ export interface FeedObjectPage {
   readonly limit: number;
   /** Only what the first sync created. */
   readonly isFirstSync?: boolean;
+  /** Only this company, or only the licenses that it held. Null for all. */
+  readonly companyId?: string | null;
 }
 
 const isOfFirstSync = sql<boolean>`inserted_datetime = (select first_synced_datetime from tenants)`;
@@ -36,6 +38,7 @@ export const selectCompaniesAsOf = (tx: Tx, page: FeedObjectPage): Promise<FeedO
       ])
       .$if(after !== undefined, (query) => query.where('id', '>', after as string))
       .$if(page.isFirstSync === true, (query) => query.where(isOfFirstSync))
+      .$if(typeof page.companyId === 'string', (query) => query.where('id', '=', page.companyId as string))
       .limit(limit)
       .execute();
     return rows.map((row) => ({
@@ -49,13 +52,36 @@ export const selectCompaniesAsOf = (tx: Tx, page: FeedObjectPage): Promise<FeedO
   });
 
 /** Licenses of companies in the order of their ids. */
-export const selectLicensesAsOf = (tx: Tx, page: FeedObjectPage): Promise<FeedObject[]> =>
+export async function selectLicensesAsOf(tx: Tx, page: FeedObjectPage): Promise<FeedObject[]> {
+  const { companyId } = page;
+  if (typeof companyId !== 'string') return readLicensesAsOf(tx, page, undefined);
+  // A company has few licenses, so all are read.
+  const all = await readLicensesAsOf(tx, { ...page, limit: Number.MAX_SAFE_INTEGER }, companyId);
+  return all.filter(({ fields }) => fields.company_id === companyId).slice(0, page.limit);
+}
+
+/** @param companyId only licenses that this company holds now or held before; undefined for all */
+const readLicensesAsOf = (tx: Tx, page: FeedObjectPage, companyId: string | undefined): Promise<FeedObject[]> =>
   readAsOf(tx, page, 'license_id', async (after, limit) => {
     const rows = await selectLicenseStates(tx)
       .select(['leaflink_customer_id as leaflinkCustomerId', 'inserted_datetime as insertedAt'])
       .orderBy('id')
       .$if(after !== undefined, (query) => query.where('id', '>', after as string))
       .$if(page.isFirstSync === true, (query) => query.where(isOfFirstSync))
+      .$if(companyId !== undefined, (query) =>
+        query.where((eb) =>
+          eb.or([
+            eb('company_id', '=', companyId as string),
+            eb('id', 'in', (inner) =>
+              inner
+                .selectFrom('changes')
+                .select('changes.license_id')
+                .where('from_company_id', '=', companyId as string)
+                .$castTo<{ license_id: string }>(),
+            ),
+          ]),
+        ),
+      )
       .limit(limit)
       .execute();
     return rows.map((row) => ({

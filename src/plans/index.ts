@@ -31,7 +31,15 @@ export {
   selectStoredItems,
   selectUnchangedCompanyIds,
 } from './item-repository.js';
-export { type PlanItem, type PlanNotes, toAmbiguousItem, toNoteItems, toUnchangedItem } from './items.js';
+export {
+  type ItemFilters,
+  isItemWanted,
+  type PlanItem,
+  type PlanNotes,
+  toAmbiguousItem,
+  toNoteItems,
+  toUnchangedItem,
+} from './items.js';
 export {
   findLicenseOfLeaflinkCustomer,
   saveLeaflinkCustomer,
@@ -42,7 +50,6 @@ export { makePlan } from './make-plan.js';
 export { applyManualCompany } from './manual-company.js';
 export {
   type CompanySummary,
-  MAX_SUMMARY_LICENSES,
   type Names,
   selectCompanyNames,
   selectCompanySummaries,

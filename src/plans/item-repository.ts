@@ -4,7 +4,7 @@ import type { Tx } from '../db/database.js';
 import type { ChangeRange, PlanAction } from '../domain/sync-run.js';
 import { FEED_STARTED } from './changes.js';
 import { selectCompaniesAsOf, selectLicensesAsOf } from './feed-objects-repository.js';
-import { type PlanItem, toChangeItem } from './items.js';
+import { type ItemFilters, isItemWanted, type PlanItem, toChangeItem, toKindsOf } from './items.js';
 
 /** An item with its position within its section of the plan. */
 export type PositionedItem = PlanItem & { readonly position: string };
@@ -69,14 +69,20 @@ export async function selectStoredItems(
   runId: string,
   after: number,
   limit: number,
-  action?: PlanAction,
+  { actions, kinds, companyId }: ItemFilters,
 ): Promise<PositionedItem[]> {
   const rows = await tx
     .selectFrom('sync_plan_items')
     .selectAll()
     .where('run_id', '=', runId)
     .where('seq', '>', after)
-    .$if(action !== undefined, (query) => query.where('action', '=', action as PlanAction))
+    .$if(actions !== undefined, (query) => query.where('action', 'in', [...(actions ?? [])]))
+    .$if(kinds !== undefined, (query) => query.where('kind', 'in', [...(kinds ?? [])]))
+    .$if(companyId !== undefined, (query) =>
+      query.where(
+        sql<boolean>`(company_id = ${companyId} or action = 'moved' and before->>'company_id' = ${companyId})`,
+      ),
+    )
     .orderBy('seq')
     .limit(limit)
     .execute();
@@ -103,6 +109,10 @@ export const selectChangesWithLicenses = (tx: Tx) =>
         .onRef('company_licenses.id', '=', 'changes.license_id'),
     );
 
+/** Also for an empty list. */
+const isAnyOf = (column: string, values: readonly string[]) =>
+  sql<boolean>`${sql.ref(column)} = any(${[...values]}::text[])`;
+
 /** What the first sync created, as it was after the run. It has no entries in the change feed. */
 export async function selectCreatedItems(
   tx: Tx,
@@ -110,8 +120,12 @@ export async function selectCreatedItems(
   { last }: ChangeRange,
   after: string | undefined,
   limit: number,
+  filters: ItemFilters,
 ): Promise<PositionedItem[]> {
-  const page = { seq: last, after, limit, isFirstSync: true };
+  const kind = objects === 'companies' ? 'company.created' : 'license.created';
+  const { companyId = null } = filters;
+  if (!isItemWanted({ action: 'created', kind, companyId }, filters)) return [];
+  const page = { seq: last, after, limit, isFirstSync: true, companyId };
   if (objects === 'companies') {
     const companies = await selectCompaniesAsOf(tx, page);
     return companies.map(({ id, fields }) => ({
@@ -141,27 +155,46 @@ export async function selectAppliedItems(
   { first, last }: ChangeRange,
   after: number,
   limit: number,
+  { actions, kinds, companyId }: ItemFilters,
 ): Promise<PositionedItem[]> {
-  const rows = await selectChangesWithLicenses(tx)
-    .select([
-      'changes.seq',
-      'changes.kind',
-      'changes.reason',
-      'changes.company_id',
-      'changes.from_company_id',
-      'changes.license_id',
-      'changes.before',
-      'changes.after',
-      'company_licenses.license_number',
-    ])
-    .where('changes.seq', '>=', first)
-    .where('changes.seq', '<=', last)
-    .where('changes.seq', '>', after)
-    .where('changes.kind', '<>', FEED_STARTED)
-    .orderBy('changes.seq')
-    .limit(limit)
-    .execute();
-  return rows.map((row) => ({
+  const select = () =>
+    selectChangesWithLicenses(tx)
+      .select([
+        'changes.seq',
+        'changes.kind',
+        'changes.reason',
+        'changes.company_id',
+        'changes.from_company_id',
+        'changes.license_id',
+        'changes.before',
+        'changes.after',
+        'company_licenses.license_number',
+      ])
+      .where('changes.seq', '>=', first)
+      .where('changes.seq', '<=', last)
+      .where('changes.seq', '>', after)
+      .where('changes.kind', '<>', FEED_STARTED)
+      .$if(kinds !== undefined, (query) => query.where('changes.kind', 'in', [...(kinds ?? [])]))
+      // As `toChangeItem` decides.
+      .$if(actions !== undefined, (query) =>
+        query.where((eb) =>
+          eb.or([
+            ...(actions?.includes('moved') ? [eb('changes.from_company_id', 'is not', null)] : []),
+            eb.and([eb('changes.from_company_id', 'is', null), isAnyOf('changes.kind', toKindsOf(actions ?? []))]),
+          ]),
+        ),
+      )
+      .orderBy('changes.seq')
+      .limit(limit);
+  const rows =
+    companyId === undefined
+      ? await select().execute()
+      : // Each through an index.
+        [
+          ...(await select().where('changes.company_id', '=', companyId).execute()),
+          ...(await select().where('changes.from_company_id', '=', companyId).execute()),
+        ].sort((a, b) => a.seq - b.seq);
+  return rows.slice(0, limit).map((row) => ({
     ...toChangeItem({
       kind: row.kind,
       reason: row.reason ?? '',
@@ -187,6 +220,7 @@ export async function selectUnchangedCompanyIds(
   adopted: readonly string[],
   after: string | undefined,
   limit: number,
+  companyId: string | undefined,
 ): Promise<string[]> {
   const rows = await tx
     .selectFrom('companies')
@@ -215,6 +249,7 @@ export async function selectUnchangedCompanyIds(
         .$castTo<{ company_id: string }>(),
     )
     .where('id', '<>', sql<string>`all(${[...adopted]}::uuid[])`)
+    .$if(companyId !== undefined, (query) => query.where('id', '=', companyId as string))
     .$if(after !== undefined, (query) => query.where('id', '>', after as string))
     .orderBy('id')
     .limit(limit)

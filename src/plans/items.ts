@@ -1,3 +1,4 @@
+import { PLAN_KINDS, type PlanKind } from '../domain/change-kind.js';
 import type { PlanAction } from '../domain/sync-run.js';
 import type { Skip } from '../domain/vendor.js';
 import { mapYielding, type Yielding } from '../domain/yielding.js';
@@ -16,6 +17,22 @@ export interface PlanItem {
   readonly before: Readonly<Record<string, unknown>> | null;
   readonly after: Readonly<Record<string, unknown>> | null;
 }
+
+/** Which items of a plan are listed. An item must match all filters. */
+export interface ItemFilters {
+  readonly actions?: readonly PlanAction[] | undefined;
+  readonly kinds?: readonly PlanKind[] | undefined;
+  /** The company of the item, or the one that a moved license leaves. */
+  readonly companyId?: string | undefined;
+}
+
+export const isItemWanted = (
+  { action, kind, companyId }: Pick<PlanItem, 'action' | 'kind' | 'companyId'>,
+  filters: ItemFilters,
+): boolean =>
+  (filters.actions?.includes(action) ?? true) &&
+  (filters.kinds?.some((wanted) => wanted === kind) ?? true) &&
+  (filters.companyId === undefined || filters.companyId === companyId);
 
 /** Parts of a plan that are not changes. Stored with applied runs, whose changes are in the feed. */
 export interface PlanNotes {
@@ -36,7 +53,7 @@ export function* toPlanItems(plan: SyncPlan, skips: readonly Skip[]): Yielding<P
   return [...changes, ...toNoteItems(toPlanNotes(plan, Number.POSITIVE_INFINITY), skips)];
 }
 
-const ACTIONS: Readonly<Record<string, PlanAction>> = {
+const ACTIONS: Readonly<Record<PlanKind, PlanAction>> = {
   'company.created': 'created',
   'company.updated': 'updated',
   'company.archived': 'archived',
@@ -44,21 +61,29 @@ const ACTIONS: Readonly<Record<string, PlanAction>> = {
   'license.created': 'created',
   'license.updated': 'updated',
   'license.moved': 'moved',
+  'license.transferred': 'updated',
   'license.deactivated': 'updated',
   'license.reactivated': 'updated',
 };
 
+const ACTIONS_BY_KIND: Readonly<Partial<Record<string, PlanAction>>> = ACTIONS;
+
+/** The kinds of the changes that count as one of these actions if the license of the change stays with its company. */
+export const toKindsOf = (actions: readonly PlanAction[]): PlanKind[] =>
+  PLAN_KINDS.filter((kind) => actions.includes(ACTIONS[kind]));
+
 type ChangeLine = Pick<
   CompanyFeedChange,
-  'kind' | 'companyId' | 'fromCompanyId' | 'licenseId' | 'licenseNumber' | 'before' | 'after'
+  'companyId' | 'fromCompanyId' | 'licenseId' | 'licenseNumber' | 'before' | 'after'
 > & {
+  readonly kind: string;
   readonly reason: string;
 };
 
 /** An item for a planned or recorded change. A sold license only counts as moved if its company changes. */
 export function toChangeItem(change: ChangeLine): PlanItem {
   const { kind, reason, companyId, fromCompanyId, licenseId, licenseNumber, before, after } = change;
-  const action = fromCompanyId !== null ? 'moved' : (ACTIONS[kind] ?? 'updated');
+  const action = fromCompanyId !== null ? 'moved' : (ACTIONS_BY_KIND[kind] ?? 'updated');
   return { action, kind, reason, companyId, licenseId, licenseNumber, before, after };
 }
 

@@ -51,7 +51,7 @@ export interface CompanySummary {
 }
 
 /** The license numbers in a summary. */
-export const MAX_SUMMARY_LICENSES = 20;
+const MAX_SUMMARY_LICENSES = 20;
 
 export async function selectCompanySummaries(
   tx: Tx,

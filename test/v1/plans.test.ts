@@ -1,4 +1,5 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { PLAN_ACTIONS } from '../../src/domain/sync-run.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { makeTenant, startTestService, syncTenant, type TestResponse, waitForRun } from '../helpers/service.js';
 import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
@@ -8,7 +9,7 @@ import { createTenantClient, pathOf } from '../helpers/tenant-client.js';
 const service = await startTestService(t, { simulator: { licenses: 120 } });
 const { ask, contract, simulator, newId } = service;
 const { control, demo } = simulator;
-const { readAll, readCompanies, edit } = createTenantClient(service);
+const { readAll, readCompanies, edit, switchTo, preview } = createTenantClient(service);
 
 type Body = TestResponse['body'];
 
@@ -39,6 +40,108 @@ t.test('getSyncPlan of a preview and of an applied run', async (t) => {
     status: 400,
     body: { code: 'invalid_cursor' },
   });
+});
+
+const companiesOf = ({ company_id: id, from_company_id: from }: Body): string[] =>
+  [id, from].filter((each) => each !== null);
+
+/** Compares filtered lists with the items that match of the whole list, in the same order. */
+async function checkFilters(t: Test, path: string, what: string): Promise<Body[]> {
+  const items = await readAll(`${path}?page[size]=500`);
+  const actions = [...new Set(items.map(({ action }) => action))];
+  const kinds = [...new Set(items.flatMap(({ kind }) => kind ?? []))];
+  const ids = [...new Set(items.filter(({ from_company_id: from }) => from !== null).flatMap(companiesOf))];
+  const companies = [...ids.slice(0, 3), ...new Set(items.flatMap(companiesOf).slice(-3))];
+  const cases: [query: string, isWanted: (item: Body) => boolean][] = [
+    ...PLAN_ACTIONS.map((each): [string, (item: Body) => boolean] => [
+      `action=${each}`,
+      ({ action }) => action === each,
+    ]),
+    [`action=${actions.slice(0, 2)}`, ({ action }) => actions.slice(0, 2).includes(action)],
+    ...kinds.map((each): [string, (item: Body) => boolean] => [`kind=${each}`, ({ kind }) => kind === each]),
+    ['kind=license.moved,company.created', ({ kind }) => ['license.moved', 'company.created'].includes(kind)],
+    [
+      'action=moved,conflict&kind=license.updated',
+      (item) => item.action === 'moved' && item.kind === 'license.updated',
+    ],
+    ...companies.flatMap((id): [string, (item: Body) => boolean][] => [
+      [`company_id=${id}`, (item) => companiesOf(item).includes(id)],
+      [
+        `company_id=${id}&action=moved,created`,
+        (item) => companiesOf(item).includes(id) && ['moved', 'created'].includes(item.action),
+      ],
+    ]),
+    [`company_id=${newId()}`, () => false],
+  ];
+  for (const [query, isWanted] of cases) {
+    const wanted = items.filter(isWanted);
+    for (const size of wanted.length > 30 ? [500, 20] : [500, 2]) {
+      t.strictSame(await readAll(`${path}?page[size]=${size}&${query}`), wanted, `${what}: ${query} by ${size}`);
+    }
+  }
+  return items;
+}
+
+t.test('getSyncPlan with filters, and with names', async (t) => {
+  const tenantId = await makeTenant(service, 'credential', 'one_per_license');
+  const planOf = (id: string): string => `${pathOf(tenantId)}/syncs/${id}/plan`;
+  const started = await ask('POST', `${pathOf(tenantId)}/syncs`, { body: { mode: 'preview' } });
+  await waitForRun(service, tenantId, started.body.id);
+  const planned = await checkFilters(t, planOf(started.body.id), 'a preview of the first sync');
+  const plannedNames = new Map(
+    planned.filter(({ kind }) => kind === 'company.created').map((item) => [item.company_id, item.after.display_name]),
+  );
+  t.ok(plannedNames.size > 50);
+  t.ok(
+    planned.every((item) => item.company_name === (plannedNames.get(item.company_id) ?? null)),
+    'the names of companies that would be created',
+  );
+
+  const first = await syncTenant(service, tenantId);
+  const { body: switching } = await preview(tenantId, { strategy: 'one_per_vendor' });
+  await waitForRun(service, tenantId, switching.id);
+  const stored = await checkFilters(t, planOf(switching.id), 'a preview of a switch');
+  const { id: applied } = await switchTo(tenantId, 'one_per_vendor');
+  const done = await checkFilters(t, planOf(applied), 'the switch');
+  const created = await checkFilters(t, planOf(first.id), 'the first sync, after companies changed');
+  t.ok(created.every(({ action }) => ['created', 'skipped', 'unchanged'].includes(action)));
+
+  const companies = await readCompanies(tenantId, '&archived=include&licenses=all');
+  const names = new Map(companies.map((company) => [company.id, company.display_name]));
+  const licenses = new Map(companies.flatMap((company) => company.licenses).map(({ id, name }: Body) => [id, name]));
+  for (const items of [stored, done]) {
+    const moved = items.filter(({ action }) => action === 'moved');
+    t.ok(moved.length > 5, `${moved.length} licenses move`);
+    for (const item of moved) {
+      t.match(item, {
+        company_id: item.after.company_id,
+        company_name: String,
+        from_company_id: item.before.company_id,
+        from_company_name: names.get(item.before.company_id),
+        license_name: licenses.get(item.license_id),
+      });
+    }
+    t.ok(items.every(({ action, from_company_id: from }) => (action === 'moved') === (from !== null)));
+  }
+  t.ok(
+    done.every((item) => item.company_name === (names.get(item.company_id) ?? null)),
+    'an applied plan has the names that its companies have',
+  );
+  t.ok(created.some((item) => item.kind === 'license.created' && item.license_name === item.after.name));
+
+  for (const [name, value] of [
+    ['action', 'moved,lost'],
+    ['kind', 'company.edited'],
+    ['company_id', 'x'],
+  ])
+    t.match(
+      await ask('GET', `${planOf(first.id)}?${name}=${value}`),
+      { status: 400, body: { code: 'invalid_request', errors: [{ pointer: `?${name}` }] } },
+      `${name}=${value}`,
+    );
+  const { body: page } = await ask('GET', `${planOf(first.id)}?action=created&page[size]=1`);
+  const cursor = new URL(page.next_page).searchParams.get('page[after]');
+  t.match(await ask('GET', `${planOf(first.id)}?page[after]=${cursor}`), { body: { code: 'invalid_cursor' } });
 });
 
 t.test('guards: many removals must be reviewed', async (t) => {

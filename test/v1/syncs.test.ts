@@ -446,7 +446,55 @@ t.test('getSync and listSyncs', async (t) => {
   t.strictSame(toIds(first.body), newestFirst.slice(0, 2));
   t.strictSame(toIds((await ask('GET', first.body.next_page)).body), newestFirst.slice(2));
   t.match(await ask('GET', `${path}?page[after]=nonsense`), { status: 400, body: { code: 'invalid_cursor' } });
-  t.match(await ask('GET', `${path}?status=failed`), { status: 400, body: { errors: [{ pointer: '?status' }] } });
+  t.match(await ask('GET', `${path}?state=failed`), { status: 400, body: { errors: [{ pointer: '?state' }] } });
+});
+
+t.test('listSyncs with filters', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/syncs`;
+  const ids: string[] = [];
+  for (const mode of ['full', 'preview', 'full', 'preview', 'full']) {
+    const { body } = await ask('POST', path, { body: { mode } });
+    ids.unshift((await waitForRun(service, tenantId, body.id)).id);
+  }
+  const [a, b, c, d, e] = ids;
+  await service.sql(`update sync_runs set status = 'failed', trigger = 'schedule' where id = any($1)`, [[a, d]]);
+  await service.sql(`update sync_runs set status = 'canceled' where id = $1`, [c]);
+  const listed = async (query: string, size = 100): Promise<string[]> => {
+    const found: string[] = [];
+    for (let next: string | null = `${path}?page[size]=${size}&${query}`; next !== null; ) {
+      const { body }: Awaited<ReturnType<typeof ask>> = await ask('GET', next);
+      found.push(...body.data.map(({ id }: { id: string }) => id));
+      next = body.next_page;
+    }
+    return found;
+  };
+  for (const size of [1, 2, 100]) {
+    t.strictSame(await listed('status=failed', size), [a, d]);
+    t.strictSame(await listed('status=canceled,failed', size), [a, c, d]);
+    t.strictSame(await listed('mode=preview', size), [b, d]);
+    t.strictSame(await listed('trigger=schedule&mode=full', size), [a]);
+    t.strictSame(await listed('trigger=request&status=succeeded,succeeded_with_warnings', size), [b, e]);
+    t.strictSame(await listed('status=needs_review', size), []);
+  }
+  for (const [name, value] of [
+    ['status', 'failed,lost'],
+    ['status', 'failed,'],
+    ['status', 'FAILED'],
+    ['trigger', 'request,schedule'],
+    ['mode', 'x'],
+  ] as const) {
+    const refused = await ask('GET', `${path}?${name}=${value}`);
+    t.match(refused, { status: 400, body: { code: 'invalid_request', errors: [{ pointer: `?${name}` }] } }, value);
+  }
+  const { body: page } = await ask('GET', `${path}?status=failed&page[size]=1`);
+  const cursor = new URL(page.next_page).searchParams.get('page[after]');
+  t.match(
+    await ask('GET', `${path}?status=canceled&page[after]=${cursor}`),
+    { status: 400, body: { code: 'invalid_cursor' } },
+    'a cursor belongs to its filters',
+  );
+  await service.sql(`update sync_runs set status = 'succeeded' where id = any($1)`, [[a, c, d]]);
 });
 
 t.test('every documented response of these operations occurred', async (t) => {

@@ -9,6 +9,7 @@ export {
   replaceRequester,
   type SyncRun,
   saveApplied,
+  selectRuns,
 } from './repository.js';
 export { deleteExpiredRuns } from './retention.js';
 export type { Retention } from './retention-repository.js';

@@ -4,7 +4,7 @@ import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
 import { ServiceError } from '../../domain/service-error.js';
 import type { Strategy } from '../../domain/strategy.js';
-import type { RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
+import type { RUN_TRIGGERS, RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
 import type { Skip } from '../../domain/vendor.js';
 import {
   deletePlanItems,
@@ -16,7 +16,14 @@ import {
 } from '../../plans/index.js';
 import { deleteTicketsOf } from './event-ticket-repository.js';
 
-export type RunTrigger = 'request' | 'setup_completed' | 'schedule' | 'superseded';
+export type RunTrigger = (typeof RUN_TRIGGERS)[number];
+
+/** Which runs a list contains. */
+export interface RunFilters {
+  readonly statuses?: readonly RunStatus[] | undefined;
+  readonly trigger?: RunTrigger | undefined;
+  readonly mode?: SyncRun['mode'] | undefined;
+}
 
 export interface SyncRun {
   readonly id: string;
@@ -112,9 +119,17 @@ export const findRun = (tx: Tx, id: string): Promise<SyncRun | undefined> =>
 export const findActiveRun = (tx: Tx): Promise<SyncRun | undefined> =>
   select(tx).where('mode', '=', 'full').where('status', 'in', ACTIVE).executeTakeFirst();
 
-/** Newest first. */
-export const selectRuns = (tx: Tx, size: number, after: string | undefined): Promise<SyncRun[]> =>
+/** Newest first. Retention bounds how many runs a tenant has. */
+export const selectRuns = (
+  tx: Tx,
+  { statuses, trigger, mode }: RunFilters,
+  size: number,
+  after: string | undefined,
+): Promise<SyncRun[]> =>
   select(tx)
+    .$if(statuses !== undefined, (query) => query.where('status', 'in', [...(statuses ?? [])]))
+    .$if(trigger !== undefined, (query) => query.where('trigger', '=', trigger as RunTrigger))
+    .$if(mode !== undefined, (query) => query.where('mode', '=', mode as SyncRun['mode']))
     .$if(after !== undefined, (query) => query.where('id', '<', after as string))
     .orderBy('id', 'desc')
     .limit(size + 1)

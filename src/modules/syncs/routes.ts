@@ -1,7 +1,8 @@
 import type { Db } from '../../db/database.js';
+import { PLAN_KINDS } from '../../domain/change-kind.js';
 import type { Principal } from '../../domain/principal.js';
 import { namesOf, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
-import { NO_COUNTS, RUN_STEPS } from '../../domain/sync-run.js';
+import { NO_COUNTS, PLAN_ACTIONS, RUN_STATUSES, RUN_STEPS } from '../../domain/sync-run.js';
 import { principalOf } from '../../http/auth.js';
 import {
   EVENT_STREAM,
@@ -11,10 +12,11 @@ import {
   lastEventIdOf,
   type StreamEvent,
 } from '../../http/event-stream.js';
-import { type ListRoutes, PageQuerySchema } from '../../http/list-route.js';
+import type { ListRoutes } from '../../http/list-route.js';
 import { operation } from '../../http/operation.js';
 import { locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
+import { parseWordList } from '../../http/word-list.js';
 import { cancelSync } from './cancel-service.js';
 import type { EventTickets } from './event-tickets.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
@@ -25,8 +27,10 @@ import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
 import {
   EventTicketSchema,
   PlanPageSchema,
+  PlanQuerySchema,
   SyncBodySchema,
   SyncEventsSchema,
+  SyncListQuerySchema,
   SyncRunPageSchema,
   SyncRunSchema,
 } from './schema.js';
@@ -80,10 +84,14 @@ export function registerSyncsRoutes(app: App, { db, lists, streams, tickets, pub
     description:
       'Runs are deleted after a time that the operator sets (90 days by default), and previews that were not applied after another (24 hours by default) or when five newer ones exist. Open reviews, the last successful run, the last failure and runs that created companies are always kept. `run_id` in other resources can name a deleted run.',
     params: TenantParams,
-    querystring: PageQuerySchema,
+    querystring: SyncListQuerySchema,
     schema: SyncRunPageSchema,
     pageDescription: 'A page of runs, newest first.',
-    list: ({ params, page }) => listSyncs(db, params.tenant_id, page),
+    list: async ({ params, query, page }) => {
+      const { status, trigger, mode } = query;
+      const filters = { statuses: parseWordList('status', status, RUN_STATUSES), trigger, mode };
+      return listSyncs(db, params.tenant_id, filters, page);
+    },
     toReply: (run, { principal }) => toSyncRunReply(run, principal),
   });
 
@@ -184,12 +192,19 @@ export function registerSyncsRoutes(app: App, { db, lists, streams, tickets, pub
     tag: 'Syncs',
     summary: 'List the plan items of a sync',
     description:
-      'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. The plans of deleted previews are deleted with them.',
+      'What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. The plans of deleted previews are deleted with them. With several filters, an item must match all of them.',
     params: toItemParams('sync run'),
-    querystring: PageQuerySchema,
+    querystring: PlanQuerySchema,
     schema: PlanPageSchema,
     pageDescription: 'A page of plan items.',
-    list: ({ params, page }) => listPlan(db, params.tenant_id, params.id, page),
+    list: async ({ params, query, page }) => {
+      const filters = {
+        actions: parseWordList('action', query.action, PLAN_ACTIONS),
+        kinds: parseWordList('kind', query.kind, PLAN_KINDS),
+        companyId: query.company_id,
+      };
+      return listPlan(db, { tenantId: params.tenant_id, runId: params.id, filters }, page);
+    },
     toReply: toPlanItemReply,
   });
 
@@ -252,8 +267,12 @@ const toPlanItemReply = (item: PlanPageItem) => ({
   kind: item.kind,
   reason: item.reason,
   company_id: item.companyId,
+  company_name: item.companyName,
+  from_company_id: item.fromCompanyId,
+  from_company_name: item.fromCompanyName,
   license_id: item.licenseId,
   license_number: item.licenseNumber,
+  license_name: item.licenseName,
   before: item.before,
   after: item.after,
 });

@@ -1,8 +1,9 @@
 import Type from 'typebox';
+import { PLAN_KINDS } from '../../domain/change-kind.js';
 import { CREDENTIAL_CHOICES } from '../../domain/credential-choice.js';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { STRATEGIES } from '../../domain/strategy.js';
-import { PLAN_ACTIONS, RUN_STATUSES, RUN_STEPS } from '../../domain/sync-run.js';
+import { PLAN_ACTIONS, RUN_MODES, RUN_STATUSES, RUN_STEPS, RUN_TRIGGERS } from '../../domain/sync-run.js';
 import { ROW_FIELDS, SKIP_REASONS } from '../../domain/vendor.js';
 import {
   Body,
@@ -15,9 +16,11 @@ import {
   NullableObject,
   OneOf,
   Page,
+  pageQuery,
   Reply,
   ResponseText,
   Uuid,
+  WordList,
 } from '../../http/primitives.js';
 
 const REFRESHES = ['auto', 'force'] as const;
@@ -31,7 +34,7 @@ export const SyncBodySchema = Named(
   Body(
     {
       mode: Type.Optional(
-        OneOf(['full', 'preview'], {
+        OneOf(RUN_MODES, {
           description:
             '`full` plans and applies changes. `preview` only plans; list the planned changes with `GET …/syncs/{id}/plan`. Defaults to `full`.',
         }),
@@ -114,11 +117,11 @@ export const SyncRunSchema = Named(
           "BioTrack's own text about the failure, at most 300 characters, without the login that was sent. Only for operators; null for all other callers.",
       }),
     ),
-    trigger: KnownOf(['request', 'setup_completed', 'schedule', 'superseded'], {
+    trigger: KnownOf(RUN_TRIGGERS, {
       description:
         'What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one.',
     }),
-    mode: KnownOf(['full', 'preview'], { description: '`full` applies changes, `preview` only plans them.' }),
+    mode: KnownOf(RUN_MODES, { description: '`full` applies changes, `preview` only plans them.' }),
     refresh: KnownOf(REFRESHES, refreshDescription),
     strategy: KnownOf(STRATEGIES),
     counts: NullableObject(SyncCounts),
@@ -235,8 +238,23 @@ export const PlanItemSchema = Named(
     company_id: Nullable(
       Uuid({ description: 'The affected company, or the company that holds the license afterwards.' }),
     ),
+    company_name: Nullable(
+      ResponseText({
+        description:
+          'The display name of that company: as the item leaves it if the item sets one, otherwise the current one.',
+        examples: ['Example Mesa Farms'],
+      }),
+    ),
+    from_company_id: Nullable(Uuid({ description: 'With `moved`: the company that held the license before.' })),
+    from_company_name: Nullable(ResponseText({ description: 'The current display name of that company.' })),
     license_id: Nullable(Uuid()),
     license_number: Nullable(ResponseText()),
+    license_name: Nullable(
+      ResponseText({
+        description:
+          'The name of the license, or of the skipped row: as the item leaves it if the item sets one, otherwise the current one.',
+      }),
+    ),
     before: fields('The changed fields before the change. Null if the object is new or the item is not a change.'),
     after: fields(
       'The changed fields after the change. For other items, the details of the row, the conflict or the companies.',
@@ -255,6 +273,13 @@ export const EventTicketSchema = Named(
   }),
 );
 
+export const PlanQuerySchema = Body({
+  ...pageQuery,
+  action: Type.Optional(WordList(PLAN_ACTIONS, 'Return only items with these actions.')),
+  kind: Type.Optional(WordList(PLAN_KINDS, 'Return only changes of these kinds.')),
+  company_id: Type.Optional(Uuid({ description: 'Return only items with this `company_id` or `from_company_id`.' })),
+});
+
 /** Generators that know no event streams get text. */
 export const SyncEventsSchema = Type.String({
   description: 'Server-sent events. The `data` of each event is a `SyncRun` as JSON on one line.',
@@ -262,3 +287,10 @@ export const SyncEventsSchema = Type.String({
 });
 
 export const SyncRunPageSchema = Page('SyncRunPage', SyncRunSchema);
+
+export const SyncListQuerySchema = Body({
+  ...pageQuery,
+  status: Type.Optional(WordList(RUN_STATUSES, 'Return only runs with these statuses.')),
+  trigger: Type.Optional(OneOf(RUN_TRIGGERS, { description: 'Return only runs that this started.' })),
+  mode: Type.Optional(OneOf(RUN_MODES, { description: 'Return only runs of this mode.' })),
+});

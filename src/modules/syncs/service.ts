@@ -15,6 +15,7 @@ import {
   findRun,
   forceRefresh,
   insertRun,
+  type RunFilters,
   type RunTrigger,
   retryNow,
   type SyncRun,
@@ -103,5 +104,10 @@ export const getSync = (db: Db, tenantId: string, id: string): Promise<SyncRun> 
     return run;
   });
 
-export const listSyncs = (db: Db, tenantId: string, { size, after }: PageRequest): Promise<PageOf<SyncRun>> =>
-  inTenant(db, tenantId, async (tx) => toPage(await selectRuns(tx, size, after), size, toJsonBytes));
+export const listSyncs = (
+  db: Db,
+  tenantId: string,
+  filters: RunFilters,
+  { size, after }: PageRequest,
+): Promise<PageOf<SyncRun>> =>
+  inTenant(db, tenantId, async (tx) => toPage(await selectRuns(tx, filters, size, after), size, toJsonBytes));
