@@ -28,6 +28,7 @@ import {
 import type { DirectoryService } from './modules/directory/index.js';
 import { createIdempotencyStore } from './modules/idempotency/index.js';
 import { createListFailures, registerLicensesRoutes } from './modules/licenses/index.js';
+import { registerOverviewRoutes } from './modules/overview/index.js';
 import { registerSchedulesRoutes } from './modules/schedules/index.js';
 import { registerSetupRoutes } from './modules/setup/index.js';
 import { registerStatesRoutes } from './modules/states/index.js';
@@ -124,6 +125,7 @@ export async function buildApp({
   registerApiKeysRoutes(app, deps);
   registerTenantsRoutes(app, { ...deps, resetVerification, deleteAllCompanies, onTenantDeleted: keyring.forgetTenant });
   registerSetupRoutes(app, deps);
+  registerOverviewRoutes(app, deps);
   registerConfigurationRoutes(app, deps);
   registerUbiRoutes(app, { ...deps, resetVerification });
   registerCreationPreferenceRoutes(app, deps);

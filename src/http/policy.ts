@@ -22,6 +22,7 @@ export const POLICY = {
   getTenant: everyRole,
   deleteTenant: operatorOnly,
   getSetup: everyRole,
+  getOverview: everyRole,
   getConfiguration: everyRole,
   putConfiguration: managerRoles,
   getUbi: everyRole,

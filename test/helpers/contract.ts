@@ -55,6 +55,7 @@ export const OWNERS = {
   'tenants.test.ts': ['listTenants', 'putTenant', 'getTenant', 'deleteTenant'],
   'ubi.test.ts': ['getUbi', 'putUbi'],
   'setup.test.ts': ['getSetup'],
+  'overview.test.ts': ['getOverview'],
   'creation-preference.test.ts': [
     'getCompanyCreationPreference',
     'putCompanyCreationPreference',

@@ -1,8 +1,16 @@
-import type { Db } from '../../db/database.js';
+import type { Db, Tx } from '../../db/database.js';
 import { type PageOf, type PageRequest, toPage } from '../../domain/page.js';
-import { inTenant } from '../tenants/index.js';
-import { selectUsers, type User } from '../users/index.js';
-import { type Candidate, type ChosenCredential, chooseCredential, type OpenPorts, toCandidate } from './candidates.js';
+import { inTenant, type Tenant } from '../tenants/index.js';
+import { findUser, selectUsers, type User } from '../users/index.js';
+import {
+  type Candidate,
+  type Candidates,
+  type ChosenCredential,
+  chooseCredential,
+  loadCandidates,
+  type OpenPorts,
+  toCandidate,
+} from './candidates.js';
 import { selectCredentialsOf } from './repository.js';
 
 /** A user, and the credential that their syncs would use now. */
@@ -31,10 +39,26 @@ export const listCoverage = (
       const others = byOwner.get(credential.ownerUserId) ?? [];
       byOwner.set(credential.ownerUserId, [...others, toCandidate(ports, tenant, credential)]);
     }
-    const rows = users.map((user) => {
-      const own = byOwner.get(user.userId) ?? [];
-      const chosen = user.active ? chooseCredential({ own, company }, true) : undefined;
-      return { id: user.userId, user, chosen, own: own[0] };
-    });
+    const rows = users.map((user) => ({
+      id: user.userId,
+      ...toCoverage(user, { own: byOwner.get(user.userId) ?? [], company }),
+    }));
     return toPage(rows, size);
   });
+
+/** Undefined if the user is not known. */
+export async function findCoverage(
+  tx: Tx,
+  ports: OpenPorts,
+  tenant: Tenant,
+  userId: string,
+): Promise<Coverage | undefined> {
+  const user = await findUser(tx, userId);
+  return user && toCoverage(user, await loadCandidates(tx, ports, tenant, userId));
+}
+
+const toCoverage = (user: User, candidates: Candidates): Coverage => ({
+  user,
+  chosen: user.active ? chooseCredential(candidates, true) : undefined,
+  own: candidates.own[0],
+});

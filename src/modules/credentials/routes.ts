@@ -224,7 +224,7 @@ export function registerCredentialsRoutes(app: App, { db, lists, ...ports }: Cre
   });
 }
 
-function toCoverageReply({ user, chosen, own }: Coverage) {
+export function toCoverageReply({ user, chosen, own }: Coverage) {
   return {
     user_id: user.userId,
     display_name: user.displayName,
@@ -245,7 +245,7 @@ function toCoverageReply({ user, chosen, own }: Coverage) {
   };
 }
 
-function toCredentialReply({ credential, ubi }: CredentialView) {
+export function toCredentialReply({ credential, ubi }: CredentialView) {
   const { id, description, username, licenseNumber, owner, ownerUserId, status } = credential;
   return {
     id,

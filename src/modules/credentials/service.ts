@@ -160,19 +160,26 @@ export const getCredential = (db: Db, tenantId: string, id: string, principal: P
 export const listCredentials = (
   db: Db,
   tenantId: string,
+  page: PageRequest,
+  principal: Principal,
+): Promise<PageOf<CredentialView>> => inTenant(db, tenantId, (tx) => loadCredentialPage(tx, tenantId, page, principal));
+
+/** The credentials that the caller may see, the oldest first. */
+export async function loadCredentialPage(
+  tx: Tx,
+  tenantId: string,
   { size, after }: PageRequest,
   principal: Principal,
-): Promise<PageOf<CredentialView & { id: string }>> =>
-  inTenant(db, tenantId, async (tx) => {
-    const visibleTo = principal.role === 'user' ? toUserId(principal) : undefined;
-    const credentials = await selectCredentials(tx, visibleTo, size, after);
-    if (credentials.length === 0) return { items: [], nextAfter: undefined };
-    const { ubi } = await requireUbi(tx, tenantId);
-    return toPage(
-      credentials.map((credential) => ({ id: credential.id, credential, ubi })),
-      size,
-    );
-  });
+): Promise<PageOf<CredentialView>> {
+  const visibleTo = principal.role === 'user' ? toUserId(principal) : undefined;
+  const credentials = await selectCredentials(tx, visibleTo, size, after);
+  if (credentials.length === 0) return { items: [], nextAfter: undefined };
+  const { ubi } = await requireUbi(tx, tenantId);
+  return toPage(
+    credentials.map((credential) => ({ id: credential.id, credential, ubi })),
+    size,
+  );
+}
 
 export const deleteCredential = (
   db: Db,

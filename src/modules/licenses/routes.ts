@@ -234,12 +234,14 @@ const LISTING_FIELDS = toFieldPairs(SHOWN_LISTING_FIELDS);
 
 const toListReply = ({ ageSeconds, problem, licenses }: OwnList) => ({
   data: licenses.map(toAvailableLicenseReply),
-  list: {
-    // Negative if the Postgres clock was set back.
-    age_seconds: ageSeconds === null ? null : Math.max(0, Math.floor(ageSeconds)),
-    problem: problem ?? null,
-  },
+  list: toDirectoryStatusReply({ ageSeconds, problem }),
   next_page: null,
+});
+
+export const toDirectoryStatusReply = ({ ageSeconds, problem }: Pick<OwnList, 'ageSeconds' | 'problem'>) => ({
+  // Negative if the Postgres clock was set back.
+  age_seconds: ageSeconds === null ? null : Math.max(0, Math.floor(ageSeconds)),
+  problem: problem ?? null,
 });
 
 function toAvailableLicenseReply({ listed, isActive, missingSince, licenseId, problem }: OwnLicense) {
@@ -272,7 +274,7 @@ const SHOWN_FIELDS = toFieldPairs([
   'updatedDatetime',
 ]);
 
-const toLicenseReply = ({ license, missingSince, problem }: LicenseView) => ({
+export const toLicenseReply = ({ license, missingSince, problem }: LicenseView) => ({
   ...toSnakeCaseFields(license, SHOWN_FIELDS),
   archived: license.archivedDatetime !== null,
   missing_since_datetime: missingSince?.toISOString() ?? null,

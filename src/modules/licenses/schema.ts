@@ -248,38 +248,40 @@ export const AvailableLicenseSchema = Named(
   }),
 );
 
+export const DirectoryStatusSchema = Named(
+  'DirectoryStatus',
+  Reply(
+    {
+      age_seconds: Nullable(
+        Count({
+          description:
+            'Seconds since the state last sent the list or confirmed that it has not changed, by the database clock. Null if the list was never read.',
+          examples: [42],
+        }),
+      ),
+      problem: NullableObject(
+        Named(
+          'ListProblem',
+          Reply({
+            reason: KnownOf(LIST_PROBLEMS, {
+              description:
+                '`none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted.',
+            }),
+            detail: ResponseText({ description: 'Text for users: the possible causes and what to do.' }),
+          }),
+        ),
+        { description: 'Why no listed license can be created. Null if at least one is listed and not deleted.' },
+      ),
+    },
+    { description: "The mirrored copy of the state's list that this response was made from." },
+  ),
+);
+
 export const AvailableLicenseListSchema = Named(
   'AvailableLicenseList',
   Reply({
     data: Type.Array(AvailableLicenseSchema),
-    list: Named(
-      'DirectoryStatus',
-      Reply(
-        {
-          age_seconds: Nullable(
-            Count({
-              description:
-                'Seconds since the state last sent the list or confirmed that it has not changed, by the database clock. Null if the list was never read.',
-              examples: [42],
-            }),
-          ),
-          problem: NullableObject(
-            Named(
-              'ListProblem',
-              Reply({
-                reason: KnownOf(LIST_PROBLEMS, {
-                  description:
-                    '`none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted.',
-                }),
-                detail: ResponseText({ description: 'Text for users: the possible causes and what to do.' }),
-              }),
-            ),
-            { description: 'Why no listed license can be created. Null if at least one is listed and not deleted.' },
-          ),
-        },
-        { description: "The mirrored copy of the state's list that this response was made from." },
-      ),
-    ),
+    list: DirectoryStatusSchema,
     next_page: Nullable(Type.String({ format: 'uri', description: 'Always null: the list is not paginated.' })),
   }),
 );

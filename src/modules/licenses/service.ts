@@ -237,12 +237,19 @@ export const listLicenses = (
   db: Db,
   tenantId: string,
   archived: ArchivedShown,
+  page: PageRequest,
+): Promise<PageOf<LicenseView>> => inTenant(db, tenantId, (tx, tenant) => loadLicensePage(tx, tenant, archived, page));
+
+/** The oldest first. */
+export async function loadLicensePage(
+  tx: Tx,
+  tenant: Tenant,
+  archived: ArchivedShown,
   { size, after }: PageRequest,
-): Promise<PageOf<LicenseView>> =>
-  inTenant(db, tenantId, async (tx, tenant) => {
-    const { items, nextAfter } = toPage(await selectLicenses(tx, archived, size, after), size);
-    return { items: await toViews(tx, tenant, items), nextAfter };
-  });
+): Promise<PageOf<LicenseView>> {
+  const { items, nextAfter } = toPage(await selectLicenses(tx, archived, size, after), size);
+  return { items: await toViews(tx, tenant, items), nextAfter };
+}
 
 /** All created licenses, including archived ones. */
 export const loadLicenseViews = async (tx: Tx, tenant: Tenant): Promise<LicenseView[]> =>

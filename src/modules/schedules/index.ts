@@ -8,7 +8,7 @@ export {
   selectDueStates,
   selectLeaders,
 } from './repository.js';
-export { registerSchedulesRoutes } from './routes.js';
+export { registerSchedulesRoutes, toScheduleReply } from './routes.js';
 export {
   ensureSchedule,
   recordRunFailure,

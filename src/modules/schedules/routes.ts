@@ -45,7 +45,7 @@ export function registerSchedulesRoutes(app: App, { db, syncIntervalSeconds }: S
   );
 }
 
-function toScheduleReply(schedule: Schedule | undefined, intervalSeconds: number) {
+export function toScheduleReply(schedule: Schedule | undefined, intervalSeconds: number) {
   return {
     status:
       schedule === undefined

@@ -1,1 +1,2 @@
-export { registerSetupRoutes } from './routes.js';
+export { registerSetupRoutes, toSetupReply } from './routes.js';
+export { type LoadedSetup, loadSetup, type SetupPorts } from './service.js';

@@ -5,7 +5,7 @@ import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { SetupItem } from './checklist.js';
 import { SetupSchema } from './schema.js';
-import { getSetup, type SetupPorts } from './service.js';
+import { getSetup, type Setup, type SetupPorts } from './service.js';
 
 export function registerSetupRoutes(app: App, { db, ...ports }: SetupPorts & { readonly db: Db }): void {
   app.get(
@@ -22,12 +22,14 @@ export function registerSetupRoutes(app: App, { db, ...ports }: SetupPorts & { r
         errors: ['not_found'],
       }),
     },
-    async (request) => {
-      const { items, nextStep } = await getSetup(db, ports, request.params.tenant_id, principalOf(request));
-      return { steps: items.map(toItemReply), next_step: nextStep ?? null };
-    },
+    async (request) => toSetupReply(await getSetup(db, ports, request.params.tenant_id, principalOf(request))),
   );
 }
+
+export const toSetupReply = ({ items, nextStep }: Setup) => ({
+  steps: items.map(toItemReply),
+  next_step: nextStep ?? null,
+});
 
 const toItemReply = ({ step, status, blockers, warnings, who }: SetupItem) => ({
   step,

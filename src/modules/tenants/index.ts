@@ -14,7 +14,7 @@ export {
   recordFirstSync,
   renewFeedEpoch,
 } from './revision-repository.js';
-export { registerTenantsRoutes } from './routes.js';
+export { registerTenantsRoutes, toTenantReply } from './routes.js';
 export {
   applyTenant,
   inLockedTenant,

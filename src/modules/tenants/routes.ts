@@ -100,7 +100,7 @@ export function registerTenantsRoutes(
   );
 }
 
-function toTenantReply({ id, name, state, environment, version, insertedAt, updatedAt }: TenantRow) {
+export function toTenantReply({ id, name, state, environment, version, insertedAt, updatedAt }: TenantRow) {
   return {
     id,
     name,

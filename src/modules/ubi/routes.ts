@@ -59,7 +59,7 @@ export function registerUbiRoutes(app: App, { db, ...ports }: UbiPorts & { reado
   );
 }
 
-const toUbiReply = ({ ubi, status, version, insertedAt, updatedAt }: UbiRow) => ({
+export const toUbiReply = ({ ubi, status, version, insertedAt, updatedAt }: UbiRow) => ({
   ubi,
   status,
   etag: toEtag(version),

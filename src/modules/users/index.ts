@@ -1,4 +1,4 @@
 export { createCallerHook } from './caller-check.js';
-export { selectUsers, type User } from './repository.js';
+export { findUser, selectUsers, type User } from './repository.js';
 export { registerUsersRoutes } from './routes.js';
 export { createUserTracker, requireActiveUser } from './service.js';

@@ -238,6 +238,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get everything that a settings page shows
+         * @description Returns the settings, the checklist and the state of the syncs of a tenant, all as of the same point in time. Each part is what its own operation returns to the caller; a part that is not set yet is null. Never contacts BioTrack. The response changes with the age of the list, so its ETag does too.
+         *
+         *     Roles: `operator`, `admin`, `user`.
+         */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants/{tenant_id}/configuration": {
         parameters: {
             query?: never;
@@ -729,7 +751,7 @@ export interface paths {
         };
         /**
          * List the plan items of a sync
-         * @description What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. The plans of deleted previews are deleted with them.
+         * @description What an applied run did, or what a preview or a run in review would do: first the changes, then adoptions, conflicts and skipped rows, then the unchanged companies. For an applied run, at most 100 adoptions, 100 conflicts, 100 skipped rows and 100 filtered rows are listed; its `counts` and `rows` include all of them. The plans of deleted previews are deleted with them. With several filters, an item must match all of them.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -981,7 +1003,7 @@ export interface paths {
         };
         /**
          * List changes
-         * @description The feed of companies and licenses. Without `page[after]`, it begins with a snapshot: every company and license, then what has changed since, the oldest first. Follow `next_page` until it is null, then keep `cursor` and send it as `page[after]` to read later changes. Applying all entries in this order gives the current data, even if it changes meanwhile. `feed_expired` and `feed_rewound`: begin again without `page[after]`.
+         * @description The feed of companies and licenses. Without `page[after]`, it begins with a snapshot: every company and license, then what has changed since, the oldest first. Follow `next_page` until it is null, then keep `cursor` and send it as `page[after]` to read later changes. Applying all entries in this order gives the current data, even if it changes meanwhile. `feed_expired` and `feed_rewound`: begin again without `page[after]`. With a filter, the feed has no snapshot: it begins with the oldest change that is kept, and only contains the changes that match all filters. It shows what happened, but the current data cannot be built from it. A page can then be empty although `next_page` is not null.
          *
          *     Roles: `operator`, `admin`, `user`.
          */
@@ -1428,6 +1450,8 @@ export interface components {
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             superseded_by: string | null;
+            /** @description The current display name of that company. */
+            superseded_by_name: string | null;
             /** @description The current strategy. Null before one is chosen. Known values: `one_per_license`, `one_per_vendor`. Others may be added. */
             strategy: string | null;
             created: components["schemas"]["Decision"];
@@ -1528,6 +1552,8 @@ export interface components {
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             from_company_id: string | null;
+            /** @description The current display name of that company. */
+            from_company_name: string | null;
             /**
              * Format: date-time
              * @description Null while the period lasts.
@@ -1542,6 +1568,8 @@ export interface components {
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             to_company_id: string | null;
+            /** @description The current display name of that company. */
+            to_company_name: string | null;
         };
         /** CompanyNamePeriod */
         CompanyNamePeriod: {
@@ -1765,6 +1793,8 @@ export interface components {
             ubi: string;
             /** @description The companies that claim the vendor and can be chosen. A company that already represents another vendor is left out. */
             company_ids: string[];
+            /** @description The companies in `company_ids`, in the same order, as they are now. */
+            companies: components["schemas"]["ConflictCompany"][];
             /** @description `merge`: one company holds all licenses of the UBI, including those added manually to the other companies; the others are archived, with `superseded_by`, unless they wait for other licenses. `keep_apart`: the companies keep their licenses. Known values: `merge`, `keep_apart`. Others may be added. */
             decision: string | null;
             /**
@@ -1773,6 +1803,8 @@ export interface components {
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             decided_company_id: string | null;
+            /** @description The current display name of that company. */
+            decided_company_name: string | null;
             /** @example api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11 */
             decided_by: string | null;
             /**
@@ -1796,6 +1828,23 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             updated_datetime: string;
+        };
+        /** ConflictCompany */
+        ConflictCompany: {
+            /**
+             * Format: uuid
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            id: string;
+            /**
+             * @description Its display name.
+             * @example Example Mesa Farms
+             */
+            name: string;
+            /** @description The UBI that all its licenses share. Null if they have none or several. */
+            ubi: string | null;
+            /** @description The numbers of its active licenses, at most 20. */
+            license_numbers: string[];
         };
         /**
          * ConflictDecisionInput
@@ -2470,6 +2519,47 @@ export interface components {
             /** @description The path of the call, relative to the base URL. */
             path: string;
         };
+        /** Overview */
+        Overview: {
+            tenant: components["schemas"]["Tenant"];
+            /** @description Null if it is not set. */
+            ubi: components["schemas"]["Ubi"] | null;
+            /** @description Null if it is not set. */
+            company_creation_preference: components["schemas"]["CompanyCreationPreference"] | null;
+            /** @description The first 100 credentials that the caller can list, the oldest first: users see the company's credentials and their own. */
+            credentials: components["schemas"]["Credential"][];
+            /** @description Whether there are more. `GET …/credentials` lists all. */
+            credentials_truncated: boolean;
+            /** @description The credential that a sync of the calling user would use now. Null for API keys. */
+            own_coverage: components["schemas"]["CredentialCoverage"] | null;
+            /** @description The first 500 licenses that are not archived, the oldest first. */
+            licenses: components["schemas"]["License"][];
+            /** @description Whether there are more. `GET …/licenses` lists all. */
+            licenses_truncated: boolean;
+            /** @description The mirrored copy of the state's list. Null if the UBI is not set. */
+            list: components["schemas"]["DirectoryStatus"] | null;
+            setup: components["schemas"]["Setup"];
+            schedule: components["schemas"]["Schedule"];
+            /**
+             * Format: date-time
+             * @description When the licenses were last known to be up to date. The same as in `schedule`.
+             * @example 2026-11-24T08:15:30.000Z
+             */
+            last_synced_datetime: string | null;
+            /** @description The full run that ended last, without canceled and superseded runs. Null if there is none. */
+            last_sync: components["schemas"]["SyncRun"] | null;
+            /** @description The full run that is queued or running. Null if there is none. */
+            active_sync: components["schemas"]["SyncRun"] | null;
+            /** @description The newest runs with the status `needs_review`, at most 20. */
+            reviews: components["schemas"]["SyncRun"][];
+            /** @description The newest open conflicts, at most 20. `GET …/conflicts?status=open` lists all. */
+            open_conflicts: components["schemas"]["Conflict"][];
+            /**
+             * Format: int32
+             * @description The number of all open conflicts.
+             */
+            open_conflicts_count: number;
+        };
         /** PlanItem */
         PlanItem: {
             /** @description What the plan does. `adopted`: a manual company becomes the vendor company of its UBI. `conflict`: a user must decide. `ambiguous`: companies that would share a name under the previewed strategy, so that they look the same in LeafLink. `skipped`: a row of the list that is skipped or filtered out. Known values: `created`, `updated`, `moved`, `archived`, `reactivated`, `adopted`, `conflict`, `ambiguous`, `skipped`, `unchanged`. Others may be added. */
@@ -2491,11 +2581,26 @@ export interface components {
              */
             company_id: string | null;
             /**
+             * @description The display name of that company: as the item leaves it if the item sets one, otherwise the current one.
+             * @example Example Mesa Farms
+             */
+            company_name: string | null;
+            /**
+             * Format: uuid
+             * @description With `moved`: the company that held the license before.
+             * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+             */
+            from_company_id: string | null;
+            /** @description The current display name of that company. */
+            from_company_name: string | null;
+            /**
              * Format: uuid
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             license_id: string | null;
             license_number: string | null;
+            /** @description The name of the license, or of the skipped row: as the item leaves it if the item sets one, otherwise the current one. */
+            license_name: string | null;
             /** @description The changed fields before the change. Null if the object is new or the item is not a change. */
             before: {
                 [key: string]: unknown;
@@ -2556,6 +2661,8 @@ export interface components {
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             company_id: string;
+            /** @description The current display name of that company. */
+            company_name: string | null;
             /** @description Known values: `decided_by_user`, `manual_company_wins`, `strategy_is_one_per_license`, `strategy_is_one_per_vendor`, `license_is_inactive`. Others may be added. */
             reason: string;
         };
@@ -3147,6 +3254,8 @@ export interface components {
              * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
              */
             company_id: string | null;
+            /** @description The current display name of that company. */
+            company_name: string | null;
             /** @description Why the own company of the license is or is not the vendor company. `newer`: the license is newer than that of the chosen company. `joined_later`: the license is older, but joined the vendor after the choice. `represents_another_ubi`: the company already represents another vendor. `manual_company_wins`: a manual company was adopted. `no_own_company`: the license never had a company of its own. Known values: `chosen`, `represents_another_ubi`, `newer`, `joined_later`, `manual_company_wins`, `no_own_company`. Others may be added. */
             verdict: string;
         };
@@ -6469,6 +6578,567 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:identity_unavailable",
+                     *       "code": "identity_unavailable",
+                     *       "title": "Token signing keys are unavailable",
+                     *       "status": 503,
+                     *       "detail": "The token could not be verified. Retry after the number of seconds in Retry-After.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOverview: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of a previous response of the same URL. Returns 304 if nothing has changed since.
+                 * @example "J2n0PQx4cZ1mXo8eU7d5rw"
+                 */
+                "if-none-match"?: string;
+            };
+            path: {
+                /**
+                 * @description The id of the tenant.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The overview. */
+            200: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tenant": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "name": "Example Mesa Farms",
+                     *         "state": "NM",
+                     *         "environment": "text",
+                     *         "etag": "\"3\"",
+                     *         "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "ubi": {
+                     *         "ubi": "422000931",
+                     *         "status": "text",
+                     *         "etag": "\"3\"",
+                     *         "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "company_creation_preference": {
+                     *         "strategy": "text",
+                     *         "include_labs": true,
+                     *         "etag": "\"3\"",
+                     *         "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "credentials": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "description": "text",
+                     *           "username": "user@example.com",
+                     *           "license_number": null,
+                     *           "owner": "text",
+                     *           "owner_user_id": "user-1",
+                     *           "ubi": "422000931",
+                     *           "status": "text",
+                     *           "status_detail": null,
+                     *           "checked_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "last_used_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "etag": "\"3\"",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "credentials_truncated": true,
+                     *       "own_coverage": {
+                     *         "user_id": "user-1",
+                     *         "display_name": "Ada Example",
+                     *         "active": true,
+                     *         "last_seen_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "covered": true,
+                     *         "credential": {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "owner": "text",
+                     *           "status": "text",
+                     *           "reason": "text"
+                     *         },
+                     *         "own_status": null,
+                     *         "own_status_detail": null
+                     *       },
+                     *       "licenses": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "license_number": "220091777",
+                     *           "name": null,
+                     *           "license_type": null,
+                     *           "issue_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "expiry_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "active": true,
+                     *           "credential_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "default_intake_location_id": null,
+                     *           "sync_enabled": true,
+                     *           "create_companies": true,
+                     *           "sync_rooms": true,
+                     *           "notify_on_change": true,
+                     *           "share_with_leaflink": true,
+                     *           "archived": true,
+                     *           "archived_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "missing_since_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "problem": {
+                     *             "reason": "text",
+                     *             "detail": "text",
+                     *             "since_datetime": "2026-11-24T08:15:30.000Z"
+                     *           },
+                     *           "etag": "\"3\"",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "licenses_truncated": true,
+                     *       "list": {
+                     *         "age_seconds": 42,
+                     *         "problem": {
+                     *           "reason": "text",
+                     *           "detail": "text"
+                     *         }
+                     *       },
+                     *       "setup": {
+                     *         "steps": [
+                     *           {
+                     *             "step": "text",
+                     *             "status": "text",
+                     *             "blockers": [
+                     *               "text"
+                     *             ],
+                     *             "warnings": [
+                     *               "text"
+                     *             ],
+                     *             "who": "text"
+                     *           }
+                     *         ],
+                     *         "next_step": {
+                     *           "step": "ubi",
+                     *           "operation_id": "putUbi",
+                     *           "method": "PUT",
+                     *           "path": "text"
+                     *         }
+                     *       },
+                     *       "schedule": {
+                     *         "status": "text",
+                     *         "interval_seconds": 1,
+                     *         "next_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "last_synced_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "failures": 0,
+                     *         "paused_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "reason": null,
+                     *         "resume_detail": null
+                     *       },
+                     *       "last_synced_datetime": "2026-11-24T08:15:30.000Z",
+                     *       "last_sync": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "status": "text",
+                     *         "reason": null,
+                     *         "reason_detail": null,
+                     *         "operator_detail": null,
+                     *         "trigger": "text",
+                     *         "mode": "text",
+                     *         "refresh": "text",
+                     *         "strategy": "text",
+                     *         "counts": {
+                     *           "created": 0,
+                     *           "updated": 0,
+                     *           "unchanged": 0,
+                     *           "archived": 0,
+                     *           "reactivated": 0,
+                     *           "adopted": 0,
+                     *           "licenses_created": 0,
+                     *           "licenses_updated": 0,
+                     *           "licenses_deactivated": 0,
+                     *           "licenses_reactivated": 0,
+                     *           "moved": 0,
+                     *           "conflicts": 0
+                     *         },
+                     *         "rows": {
+                     *           "fetched": 0,
+                     *           "used": 0,
+                     *           "filtered": 0,
+                     *           "duplicate": 0,
+                     *           "skipped": 0
+                     *         },
+                     *         "warnings": [
+                     *           {
+                     *             "code": "text",
+                     *             "license_number": null,
+                     *             "field": null,
+                     *             "action": null,
+                     *             "detail": "text"
+                     *           }
+                     *         ],
+                     *         "skips": [
+                     *           {
+                     *             "reason": "text",
+                     *             "license_number": null,
+                     *             "ubi": null,
+                     *             "name": null
+                     *           }
+                     *         ],
+                     *         "progress": {
+                     *           "step": "text",
+                     *           "done": 0,
+                     *           "total": 0
+                     *         },
+                     *         "directory_version": null,
+                     *         "credential": {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "owner": "text",
+                     *           "reason": "text"
+                     *         },
+                     *         "include_labs": null,
+                     *         "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "attempt": 0,
+                     *         "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "active_sync": {
+                     *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *         "status": "text",
+                     *         "reason": null,
+                     *         "reason_detail": null,
+                     *         "operator_detail": null,
+                     *         "trigger": "text",
+                     *         "mode": "text",
+                     *         "refresh": "text",
+                     *         "strategy": "text",
+                     *         "counts": {
+                     *           "created": 0,
+                     *           "updated": 0,
+                     *           "unchanged": 0,
+                     *           "archived": 0,
+                     *           "reactivated": 0,
+                     *           "adopted": 0,
+                     *           "licenses_created": 0,
+                     *           "licenses_updated": 0,
+                     *           "licenses_deactivated": 0,
+                     *           "licenses_reactivated": 0,
+                     *           "moved": 0,
+                     *           "conflicts": 0
+                     *         },
+                     *         "rows": {
+                     *           "fetched": 0,
+                     *           "used": 0,
+                     *           "filtered": 0,
+                     *           "duplicate": 0,
+                     *           "skipped": 0
+                     *         },
+                     *         "warnings": [
+                     *           {
+                     *             "code": "text",
+                     *             "license_number": null,
+                     *             "field": null,
+                     *             "action": null,
+                     *             "detail": "text"
+                     *           }
+                     *         ],
+                     *         "skips": [
+                     *           {
+                     *             "reason": "text",
+                     *             "license_number": null,
+                     *             "ubi": null,
+                     *             "name": null
+                     *           }
+                     *         ],
+                     *         "progress": {
+                     *           "step": "text",
+                     *           "done": 0,
+                     *           "total": 0
+                     *         },
+                     *         "directory_version": null,
+                     *         "credential": {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "owner": "text",
+                     *           "reason": "text"
+                     *         },
+                     *         "include_labs": null,
+                     *         "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "attempt": 0,
+                     *         "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *         "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *       },
+                     *       "reviews": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "status": "text",
+                     *           "reason": null,
+                     *           "reason_detail": null,
+                     *           "operator_detail": null,
+                     *           "trigger": "text",
+                     *           "mode": "text",
+                     *           "refresh": "text",
+                     *           "strategy": "text",
+                     *           "counts": {
+                     *             "created": 0,
+                     *             "updated": 0,
+                     *             "unchanged": 0,
+                     *             "archived": 0,
+                     *             "reactivated": 0,
+                     *             "adopted": 0,
+                     *             "licenses_created": 0,
+                     *             "licenses_updated": 0,
+                     *             "licenses_deactivated": 0,
+                     *             "licenses_reactivated": 0,
+                     *             "moved": 0,
+                     *             "conflicts": 0
+                     *           },
+                     *           "rows": {
+                     *             "fetched": 0,
+                     *             "used": 0,
+                     *             "filtered": 0,
+                     *             "duplicate": 0,
+                     *             "skipped": 0
+                     *           },
+                     *           "warnings": [
+                     *             {
+                     *               "code": "text",
+                     *               "license_number": null,
+                     *               "field": null,
+                     *               "action": null,
+                     *               "detail": "text"
+                     *             }
+                     *           ],
+                     *           "skips": [
+                     *             {
+                     *               "reason": "text",
+                     *               "license_number": null,
+                     *               "ubi": null,
+                     *               "name": null
+                     *             }
+                     *           ],
+                     *           "progress": {
+                     *             "step": "text",
+                     *             "done": 0,
+                     *             "total": 0
+                     *           },
+                     *           "directory_version": null,
+                     *           "credential": {
+                     *             "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *             "owner": "text",
+                     *             "reason": "text"
+                     *           },
+                     *           "include_labs": null,
+                     *           "applied_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "attempt": 0,
+                     *           "requested_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "started_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "finished_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "retry_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "open_conflicts": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "status": "text",
+                     *           "ubi": "422000931",
+                     *           "company_ids": [
+                     *             "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *           ],
+                     *           "companies": [
+                     *             {
+                     *               "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *               "name": "Example Mesa Farms",
+                     *               "ubi": null,
+                     *               "license_numbers": [
+                     *                 "220091777"
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "decision": null,
+                     *           "decided_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "decided_company_name": null,
+                     *           "decided_by": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "decided_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "inserted_datetime": "2026-11-24T08:15:30.000Z",
+                     *           "updated_datetime": "2026-11-24T08:15:30.000Z"
+                     *         }
+                     *       ],
+                     *       "open_conflicts_count": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request`: Invalid request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:invalid_request",
+                     *       "code": "invalid_request",
+                     *       "title": "Invalid request",
+                     *       "status": 400,
+                     *       "detail": "Part of the request is invalid. Fix the parts listed in \"errors\".",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:unauthenticated",
+                     *       "code": "unauthenticated",
+                     *       "title": "Authentication required",
+                     *       "status": 401,
+                     *       "detail": "Send the header \"Authorization: Bearer …\" with a valid API key or token.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Permission denied. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:forbidden",
+                     *       "code": "forbidden",
+                     *       "title": "Permission denied",
+                     *       "status": 403,
+                     *       "detail": "The caller is not allowed to do this. Use an API key or a user with another role.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Resource not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:not_found",
+                     *       "code": "not_found",
+                     *       "title": "Resource not found",
+                     *       "status": 404,
+                     *       "detail": "The object does not exist, or the caller cannot access it. Objects of other tenants return 404, too.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `uri_too_long`: URL too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:uri_too_long",
+                     *       "code": "uri_too_long",
+                     *       "title": "URL too long",
+                     *       "status": 414,
+                     *       "detail": "The limit is 8,000 characters for a URL and 200 characters for a path segment.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:rate_limited",
+                     *       "code": "rate_limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait for the number of seconds in Retry-After before you retry.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: Internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:biotrack-connect:problem:internal",
+                     *       "code": "internal",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "An unexpected error occurred. Include the request_id when you contact support. Requests with an Idempotency-Key can be retried safely.",
+                     *       "request_id": "f692f8d1-b32d-45c8-9dbd-50cd6f1b8f9e"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `identity_unavailable`: Token signing keys are unavailable. `storage_unavailable`: Database is unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before retrying. */
+                    "retry-after"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -14941,6 +15611,15 @@ export interface operations {
                 "page[size]"?: number;
                 /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
+                /**
+                 * @description Return only runs with these statuses. One or more, separated by commas: `queued`, `running`, `succeeded`, `succeeded_with_warnings`, `needs_review`, `failed`, `canceled`, `superseded`.
+                 * @example queued,running
+                 */
+                status?: string;
+                /** @description Return only runs that this started. */
+                trigger?: "request" | "setup_completed" | "schedule" | "superseded";
+                /** @description Return only runs of this mode. */
+                mode?: "full" | "preview";
             };
             header?: {
                 /**
@@ -16972,6 +17651,21 @@ export interface operations {
                 "page[size]"?: number;
                 /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
+                /**
+                 * @description Return only items with these actions. One or more, separated by commas: `created`, `updated`, `moved`, `archived`, `reactivated`, `adopted`, `conflict`, `ambiguous`, `skipped`, `unchanged`.
+                 * @example created,updated
+                 */
+                action?: string;
+                /**
+                 * @description Return only changes of these kinds. One or more, separated by commas: `company.created`, `company.updated`, `company.archived`, `company.reactivated`, `license.created`, `license.updated`, `license.moved`, `license.transferred`, `license.deactivated`, `license.reactivated`.
+                 * @example company.created,company.updated
+                 */
+                kind?: string;
+                /**
+                 * @description Return only items with this `company_id` or `from_company_id`.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                company_id?: string;
             };
             header?: {
                 /**
@@ -17016,8 +17710,12 @@ export interface operations {
                      *           "kind": "license.moved",
                      *           "reason": "sold",
                      *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "company_name": "Example Mesa Farms",
+                     *           "from_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "from_company_name": null,
                      *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "license_number": null,
+                     *           "license_name": null,
                      *           "before": null,
                      *           "after": null
                      *         }
@@ -20122,6 +20820,7 @@ export interface operations {
                      *       "origin": "text",
                      *       "archived": true,
                      *       "superseded_by": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "superseded_by_name": null,
                      *       "strategy": null,
                      *       "created": {
                      *         "reason": "first_seen",
@@ -20136,6 +20835,7 @@ export interface operations {
                      *           "license_number": "text",
                      *           "transaction_id_original": null,
                      *           "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "company_name": null,
                      *           "verdict": "text"
                      *         }
                      *       ],
@@ -20150,6 +20850,7 @@ export interface operations {
                      *           "rejected": [
                      *             {
                      *               "company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *               "company_name": null,
                      *               "reason": "text"
                      *             }
                      *           ],
@@ -20425,9 +21126,11 @@ export interface operations {
                      *           "since_datetime": "2026-11-24T08:15:30.000Z",
                      *           "since_reason": "first_seen",
                      *           "from_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "from_company_name": null,
                      *           "until_datetime": "2026-11-24T08:15:30.000Z",
                      *           "until_reason": "sold",
-                     *           "to_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
+                     *           "to_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "to_company_name": null
                      *         }
                      *       ],
                      *       "owners": [
@@ -20696,8 +21399,19 @@ export interface operations {
                      *           "company_ids": [
                      *             "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
                      *           ],
+                     *           "companies": [
+                     *             {
+                     *               "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *               "name": "Example Mesa Farms",
+                     *               "ubi": null,
+                     *               "license_numbers": [
+                     *                 "220091777"
+                     *               ]
+                     *             }
+                     *           ],
                      *           "decision": null,
                      *           "decided_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "decided_company_name": null,
                      *           "decided_by": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "decided_datetime": "2026-11-24T08:15:30.000Z",
                      *           "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
@@ -20968,8 +21682,19 @@ export interface operations {
                      *       "company_ids": [
                      *         "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11"
                      *       ],
+                     *       "companies": [
+                     *         {
+                     *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *           "name": "Example Mesa Farms",
+                     *           "ubi": null,
+                     *           "license_numbers": [
+                     *             "220091777"
+                     *           ]
+                     *         }
+                     *       ],
                      *       "decision": null,
                      *       "decided_company_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
+                     *       "decided_company_name": null,
                      *       "decided_by": "api_key:0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "decided_datetime": "2026-11-24T08:15:30.000Z",
                      *       "run_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
@@ -21281,6 +22006,21 @@ export interface operations {
                 "page[size]"?: number;
                 /** @description An opaque cursor from `next_page`. Only valid for the same list with the same filters. */
                 "page[after]"?: string;
+                /**
+                 * @description Return only changes of these kinds. One or more, separated by commas: `company.created`, `company.updated`, `company.archived`, `company.reactivated`, `license.created`, `license.updated`, `license.moved`, `license.transferred`, `license.deactivated`, `license.reactivated`, `company.edited`, `own_license.created`, `own_license.updated`, `own_license.archived`, `own_license.restored`.
+                 * @example company.created,company.updated
+                 */
+                kind?: string;
+                /**
+                 * @description Return only changes of this company, of the licenses that it holds, and of licenses that leave it.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                company_id?: string;
+                /**
+                 * @description Return only changes that this sync run made. What the first sync created has no changes; `GET …/syncs/{id}/plan` lists it.
+                 * @example 0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11
+                 */
+                run_id?: string;
             };
             header?: {
                 /**
