@@ -44,7 +44,7 @@ export async function createMissingLicenses(
     throw new CliError({
       title: `No license to create for the UBI ${ubi}`,
       detail:
-        data.list.problem?.detail ??
+        data.list.problem?.message.text ??
         'All of its licenses are archived. To restore a license, request it by its number.',
       code: data.list.problem?.reason ?? 'all_archived',
     });

@@ -85,10 +85,10 @@ async function waitForRun(
   }
 }
 
-const toRunError = ({ id, status, reason, reason_detail }: SyncRun): CliError =>
+const toRunError = ({ id, status, reason, reason_message }: SyncRun): CliError =>
   new CliError({
     title: status === 'needs_review' ? 'Sync needs review' : `Sync ended with status ${status}`,
-    detail: `${reason_detail ?? 'The run has no further details.'} [run ${id}]`,
+    detail: `${reason_message?.text ?? 'The run has no further details.'} [run ${id}]`,
     code: reason ?? status,
   });
 

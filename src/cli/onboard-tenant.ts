@@ -120,6 +120,8 @@ async function checkSetup(client: Client, tenantId: string): Promise<void> {
   const { data } = await client.GET('/v1/tenants/{tenant_id}/setup', { params });
   const open = data.steps.filter(({ status }) => status !== 'done');
   if (open.length === 0) return;
-  const details = open.map(({ step, status, blockers }) => [`${step} is ${status}`, ...blockers].join(': '));
+  const details = open.map(({ step, status, blockers }) =>
+    [`${step} is ${status}`, ...blockers.map(({ text }) => text)].join(': '),
+  );
   throw new CliError({ title: 'Setup is not complete', detail: details.join('; '), code: 'setup_incomplete' });
 }

@@ -195,7 +195,7 @@ export interface Directories {
   refused_datetime: Timestamp | null;
   refused_digest: string | null;
   refused_keys: Generated<string[]>;
-  refused_removals: string | null;
+  refused_removals: Json | null;
   request_number: Generated<number>;
   skipped_rows: Generated<number>;
   skips: Generated<Json>;
@@ -369,7 +369,7 @@ export interface SyncRuns {
   plan_digest: string | null;
   planned_datetime: Timestamp | null;
   reason: string | null;
-  reason_detail: string | null;
+  reason_message: Json | null;
   refresh: string;
   requested_by: string;
   requested_datetime: Generated<Timestamp>;

@@ -1,4 +1,5 @@
 import Type, { type Static, type TSchema } from 'typebox';
+import { MESSAGE_CODES, type MessageParam } from '../domain/message.js';
 
 /** No control characters and no unpaired surrogates: Postgres or JSON cannot store them. */
 const LINE = '^[^\\u0000-\\u001F\\u007F\\uD800-\\uDFFF]*$';
@@ -119,6 +120,28 @@ export const listNamedSchemas = (): readonly TSchema[] => [...named.values()];
 
 /** The schema that a reference of `Named` stands for. */
 export const findNamedSchema = (reference: string): TSchema | undefined => named.get(reference.replace(/#$/, ''));
+
+/** A text for users that a frontend can translate; see `domain/message.ts`. */
+export const MessageSchema = Named(
+  'Message',
+  Reply(
+    {
+      code: KnownOf(MESSAGE_CODES, { examples: ['step_required'] }),
+      params: Type.Unsafe<Readonly<Record<string, MessageParam>>>({
+        type: 'object',
+        additionalProperties: true,
+        description:
+          'Every fact in `text`: strings, numbers or lists of strings. `{}` if there is none. The API guide lists the params of each code.',
+        examples: [{ step: 'ubi' }],
+      }),
+      text: ResponseText({
+        description: 'The message in English, for developers. Can change; use `code` and `params` for a translation.',
+        examples: ['Complete the step `ubi` first.'],
+      }),
+    },
+    { description: 'A message for users.' },
+  ),
+);
 
 /** The fields of every page of a list. */
 export const pageFields = <S extends TSchema>(item: S) => ({

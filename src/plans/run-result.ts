@@ -1,4 +1,5 @@
 import type { FailureReason } from '../domain/failure-reason.js';
+import type { Message } from '../domain/message.js';
 import { type ChangeRange, NO_COUNTS, type RunStatus, type SyncCounts, type SyncRows } from '../domain/sync-run.js';
 import type { Skip } from '../domain/vendor.js';
 import type { PlanNotes } from './items.js';
@@ -11,7 +12,7 @@ export const MAX_NOTES_STORED = 100;
 export interface RunResult {
   readonly status: RunStatus;
   readonly reason?: FailureReason;
-  readonly reasonDetail?: string;
+  readonly reasonMessage?: Message;
   readonly operatorDetail?: string | undefined;
   readonly needsOperator?: boolean;
   readonly counts?: SyncCounts;

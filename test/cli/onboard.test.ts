@@ -551,7 +551,8 @@ t.test('a sync that does not succeed', async (t) => {
     return run(t, [...flagsOf(tenantId), '--base-url', proxy.url, ...more]);
   };
   const detail = 'BioTrack sent no list.';
-  const failed = await runWith([{}, { id: 'other', status: 'failed', reason: 'list_empty', reason_detail: detail }]);
+  const reason_message = { code: 'list_empty', params: {}, text: detail };
+  const failed = await runWith([{}, { id: 'other', status: 'failed', reason: 'list_empty', reason_message }]);
   t.equal(failed.code, 1);
   t.match(failed.errors, `: sync: Sync ended with status failed: ${detail} [run other] (list_empty)`);
   const review = await runWith([{ status: 'needs_review', reason: 'list_shrunk' }]);

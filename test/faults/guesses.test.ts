@@ -184,7 +184,10 @@ t.test('`skip` saves a refused password with its status', async (t) => {
   const wrong = toLogin(user.username, 'wrong');
   t.equal((await ask('POST', path, { body: wrong })).status, 422);
   const saved = await ask('POST', path, { body: { ...wrong, verify: 'skip' } });
-  t.match(saved, { status: 201, body: { status: 'rejected', status_detail: /rejected the username or password/ } });
+  t.match(saved, {
+    status: 201,
+    body: { status: 'rejected', status_message: { text: /rejected the username or password/ } },
+  });
   const logins = countLogins();
   t.match(await ask('GET', `/v1/tenants/${tenantId}/available-licenses`), { status: 409 });
   t.match(await ask('POST', `/v1/tenants/${tenantId}/syncs`, { body: {} }), { status: 409 });

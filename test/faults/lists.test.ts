@@ -148,7 +148,10 @@ t.test('transporters get an activity if the state lists them', async (t) => {
   const rows = await written();
   control.setPrivileges({ ubi, username, privileges: all.slice(0, 3) });
   const warned = await syncTenant(service, tenantId, { refresh: 'force' });
-  t.match(warned, { status: 'succeeded_with_warnings', warnings: [{ action: 'sync_third_party_transporter' }] });
+  t.match(warned, {
+    status: 'succeeded_with_warnings',
+    warnings: [{ params: { action: 'sync_third_party_transporter' } }],
+  });
   t.strictSame(await version(), before, 'the list is unchanged');
   control.setPrivileges({ ubi, username, privileges: [...all] });
   t.match(await syncTenant(service, tenantId, { refresh: 'force' }), { status: 'succeeded', warnings: [] });
@@ -186,13 +189,17 @@ t.test('a missing privilege for laboratories is a warning, and the credential st
   const run = await syncTenant(service, tenantId);
   t.match(run, {
     status: 'succeeded_with_warnings',
-    warnings: [{ code: 'list_not_read', action: 'sync_qa_lab', license_number: null }],
+    warnings: [{ code: 'list_not_read', params: { action: 'sync_qa_lab' } }],
   });
   t.ok(run.counts.created > 0, 'vendors are synced');
   const { body } = await ask('GET', `/v1/tenants/${tenantId}/credentials`);
   t.equal(body.data[0].status, 'valid');
   const verify = () => ask('POST', `/v1/tenants/${tenantId}/credentials/${body.data[0].id}/verify`);
-  t.match((await verify()).body, { result: 'valid', missing_privilege: 'sync_qa_lab', detail: /sync_qa_lab/ });
+  t.match((await verify()).body, {
+    result: 'valid',
+    missing_privilege: 'sync_qa_lab',
+    message: { params: { missing_privilege: 'sync_qa_lab' } },
+  });
   simulator.control.setPrivileges({ ubi, username, privileges: ['sync_vendor', 'sync_qa_lab'] });
   t.match((await verify()).body, { result: 'valid', missing_privilege: null });
 });
@@ -316,7 +323,7 @@ t.test('no answer for an optional list stops the vendors', async (t) => {
       control.clearFaults({ id });
       t.match(run.status, /^succeeded/, `${action}: ${name}`);
       t.match(run.counts, { created: 0, updated: 0, archived: 0, moved: 0 }, 'nothing changed');
-      t.match(run.warnings, [{ code: 'list_not_read', action }], 'the warning names the action');
+      t.match(run.warnings, [{ code: 'list_not_read', params: { action } }], 'the warning names the action');
       t.strictSame(await content(), before, 'what is known of the list stays');
     }
   }
@@ -343,8 +350,8 @@ t.test('an optional list that never arrives does not hold back the vendors', asy
   t.match(run, {
     status: 'succeeded_with_warnings',
     warnings: [
-      { code: 'list_not_read', action: 'sync_third_party_transporter' },
-      { code: 'list_not_read', action: 'sync_qa_lab' },
+      { code: 'list_not_read', params: { action: 'sync_third_party_transporter' } },
+      { code: 'list_not_read', params: { action: 'sync_qa_lab' } },
     ],
   });
   t.ok(run.counts.created > 0);
@@ -386,13 +393,13 @@ t.test('the guard counts the licenses of each list by itself', async (t) => {
   t.match(shorter, {
     status: 'needs_review',
     reason: 'list_shrunk',
-    reason_detail: /would remove 11 of 30 laboratories\. Nothing was changed/,
+    reason_message: { text: /would remove 11 of 30 laboratories\. Nothing was changed/ },
   });
   t.strictSame(await content(), before, 'although few of all licenses are laboratories');
   setLabs(30);
   const vendors = before.filter(({ is_lab }) => !is_lab).length;
   control.injectFault({ fault: 'shrunk_list', action: 'sync_vendor', keep: vendors - 21 });
-  t.match(await force(), { reason: 'list_shrunk', reason_detail: /would remove \d+ of \d+ licenses\. / });
+  t.match(await force(), { reason: 'list_shrunk', reason_message: { text: /would remove \d+ of \d+ licenses\. / } });
   t.strictSame(await content(), before);
 
   setLabs(20);
@@ -403,7 +410,7 @@ t.test('the guard counts the licenses of each list by itself', async (t) => {
   const small = await force();
   t.match(
     small,
-    { reason: 'list_shrunk', reason_detail: /would remove 6 of 10 laboratories/ },
+    { reason: 'list_shrunk', reason_message: { text: /would remove 6 of 10 laboratories/ } },
     'but not more than half',
   );
   t.match((await confirm(small)).counts, { archived: 6 });

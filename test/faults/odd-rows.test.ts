@@ -143,9 +143,7 @@ for (const [dialect, { state, location: numberField, ubi: ubiField, fields }] of
         t.notOk(created || archived || moved || reactivated, `${what}: nothing archived, moved or reactivated`);
         t.not(run.status, 'failed', `${what}: ${strategies[index]} ${run.reason}`);
         if (field === numberField) continue;
-        const warned = run.warnings.map(
-          ({ code, license_number }: TestResponse['body']) => `${code} ${license_number}`,
-        );
+        const warned = run.warnings.map(({ code, params }: TestResponse['body']) => `${code} ${params.license_number}`);
         t.ok(warned.includes(`row_partly_read ${location}`), `${what}: the run warns, ${JSON.stringify(run.warnings)}`);
       }
       t.same(await readAll(), before, `${what}: the companies are unchanged`);

@@ -79,7 +79,7 @@ t.test('a value that cannot be read keeps what is published, and the run warns',
       const run = await force();
       const label = `${location === deleted ? 'deleted' : 'active'} license, ${field}: ${json.slice(0, 30)}`;
       t.match(run, { status: 'succeeded_with_warnings', rows: { skipped: 0 } }, label);
-      t.match(run.warnings, [{ code: 'row_partly_read', license_number: location, field: name, action: null }]);
+      t.match(run.warnings, [{ code: 'row_partly_read', params: { license_number: location, field: name } }]);
       t.strictSame(await readAll(service), before, 'nothing changed');
       control.clearFields({ location });
     }
@@ -126,7 +126,7 @@ t.test('a new license is held back while its UBI or its deleted flag cannot be r
     control.setField({ location, field, json });
     const run = await force();
     t.match(run, { counts: { created: 0 }, rows: { skipped: 1 }, skips: [{ license_number: location }] }, field);
-    t.match(run.warnings, [{ code: 'row_partly_read', license_number: location, field }]);
+    t.match(run.warnings, [{ code: 'row_partly_read', params: { license_number: location, field } }]);
     t.strictSame(await count(), before);
     control.clearFields({ location });
   }
@@ -146,7 +146,7 @@ t.test('a license stays whole while one of its several rows is only partly reada
     element: { location, ubi: `${ubi}9`, name: 'OTHER', deleted: 0, producer: 2, transactionid: 99_999_999 },
   });
   const run = await force();
-  t.match(run.warnings, [{ code: 'row_partly_read', license_number: location, field: 'producer' }]);
+  t.match(run.warnings, [{ code: 'row_partly_read', params: { license_number: location, field: 'producer' } }]);
   t.match(run.rows, { duplicate: 1, skipped: 0 });
   t.strictSame(await readAll(service), before);
 });
@@ -173,7 +173,7 @@ t.test('licenses stay while more numbers than before cannot be read, until an op
   control.setField({ location, field: 'location', json: '"  "' });
   const run = await force();
   t.match(run, { status: 'succeeded_with_warnings', counts: { archived: 0 }, rows: { skipped: 1 } });
-  t.match(run.warnings, [{ code: 'missing_kept', license_number: null, detail: /1 licenses/ }]);
+  t.match(run.warnings, [{ code: 'missing_kept', params: { count: 1 } }]);
   t.strictSame(await readAll(service), before, 'nothing is missing');
   control.addSite({ ubi: '990000002', location: '990000001', name: 'NEW SITE' });
   t.match((await force()).counts, { created: 1, archived: 0 }, 'the rest of the list is published');
@@ -204,7 +204,7 @@ t.test('a row that breaks while another one heals archives nothing', async (t) =
   control.clearFields({ location: first });
   control.setField({ location: second, field: 'location', json: '""' });
   const run = await force();
-  t.match(run, { counts: { archived: 0, reactivated: 1 }, warnings: [{ code: 'missing_kept', detail: /1 licenses/ }] });
+  t.match(run, { counts: { archived: 0, reactivated: 1 }, warnings: [{ code: 'missing_kept', params: { count: 1 } }] });
 });
 
 t.test(`rows that break and heal at random archive nothing (TEST_SEED=${SEED})`, async (t) => {

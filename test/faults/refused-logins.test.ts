@@ -78,8 +78,8 @@ for (const [text, code] of REFUSALS) {
 
     const run = await syncTenant(service, tenantId, { refresh: 'force' });
     t.match(run, { status: 'failed', reason: 'login_refused', attempt: 1, operator_detail: text });
-    t.notMatch(run.reason_detail, text);
-    t.match(await readCredential(tenantId), { status: 'refused', status_detail: /locked or inactive/ });
+    t.notMatch(run.reason_message.text, text);
+    t.match(await readCredential(tenantId), { status: 'refused', status_message: { text: /locked or inactive/ } });
     t.match(await read(`${path}/schedule`), { status: 'paused', reason: 'login_refused', next_datetime: null });
     const { steps, next_step } = await read(`${path}/setup`);
     t.match(

@@ -358,7 +358,10 @@ t.test('a tenant that joins after a UBI turned blank groups like older tenants',
   const older = await makeTenant(service, 'credential', 'one_per_vendor');
   await syncTenant(service, older, { refresh: 'force' });
   simulator.control.setUbi({ location: second, ubi: null });
-  const blank = { status: 'succeeded_with_warnings', warnings: [{ code: 'ubi_turned_blank', license_number: second }] };
+  const blank = {
+    status: 'succeeded_with_warnings',
+    warnings: [{ code: 'ubi_turned_blank', params: { license_number: second } }],
+  };
   t.match(await syncTenant(service, older, { refresh: 'force' }), blank);
   t.equal(new Set(await holdersOf(older)).size, 1, 'one company of an older tenant');
 

@@ -110,7 +110,7 @@ t.test('every fault at the login and at the list ends with a reason and changes 
       const isShrunk = run.reason === 'list_shrunk';
       t.equal(run.status, isShrunk ? 'needs_review' : 'failed', `${what}: ${run.reason}`);
       t.match(run.reason, isRefused ? 'login_refused' : /^(upstream_|list_)/, `${what}: ${run.reason}`);
-      t.type(run.reason_detail, 'string', `${what}: the run has advice`);
+      t.equal(run.reason_message?.code, run.reason, `${what}: the run has advice`);
       t.ok(elapsedMs < PATIENCE_MS, `${what}: ended after ${Math.round(elapsedMs)} ms`);
       if (isShrunk) await forgetRefusal(service);
       t.equal(await readRows(service), before, `${what}: no row was written`);
@@ -252,7 +252,7 @@ t.test('no known refusal and no odd list changes what is published', async (t) =
       control.injectFault({ fault: 'error_response', refusal, action, times: 0 });
       const run = await syncTenant(service, tenantId, { refresh: 'force' });
       control.clearFaults();
-      t.match(run, { status: 'failed', reason_detail: String }, `${refusal} at ${action}: ${run.reason}`);
+      t.match(run, { status: 'failed', reason_message: { text: String } }, `${refusal} at ${action}: ${run.reason}`);
       t.equal(await readRows(service), before, `${refusal} at ${action}: no row was written`);
     }
   }

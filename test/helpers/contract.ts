@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { MESSAGES } from '../../src/domain/message.js';
 import { isRead } from '../../src/http/operation.js';
 import type { TestResponse } from './service.js';
 
@@ -280,6 +281,24 @@ function checkSuccess(
   );
   for (const part of events === undefined ? [body] : events.map(([, data]) => JSON.parse(data ?? '')))
     if (!validate(part)) fail(`does not match the schema of ${id}: ${toText(validate)}`);
+    else checkMessages(part, fail);
+}
+
+/** Every message for users must have a documented code and documented params, and its text every value of them. */
+function checkMessages(part: unknown, fail: Fail): void {
+  if (typeof part !== 'object' || part === null) return;
+  if (Object.keys(part).sort().join() === 'code,params,text') {
+    const { code, params, text } = part as { code: string; params: Record<string, unknown>; text: string };
+    const documented = (MESSAGES as Readonly<Record<string, readonly string[]>>)[code];
+    if (documented === undefined) fail(`the message code ${code} is not documented`);
+    for (const [name, value] of Object.entries(params)) {
+      if (documented?.includes(name) !== true) fail(`the param ${name} of ${code} is not documented`);
+      for (const scalar of [value].flat()) {
+        if (!text.includes(String(scalar))) fail(`the text of ${code} does not contain the ${name} ${scalar}`);
+      }
+    }
+  }
+  for (const value of Object.values(part)) checkMessages(value, fail);
 }
 
 const toPointer = (names: readonly string[]): string =>

@@ -94,18 +94,19 @@ for (const { name, of, state, evidence } of CASES) {
     const fields = Object.fromEntries(Object.entries(evidence).map(([field, value]) => [`biotrack.${field}`, value]));
     t.match(lastReport(of, runId), { 'run.status': 'retry_scheduled', ...fields });
     t.match(await setupOf(of, id), { who: 'none' }, 'the first failure can be a hiccup');
-    t.notMatch((await of.ask('GET', path)).body.reason_detail, /must fix/);
+    t.notMatch((await of.ask('GET', path)).body.reason_message.text, /must fix/);
 
     await of.sql(`update sync_runs set retry_datetime = now() where id = $1`, [runId]);
     await until('the operator', async () => (await setupOf(of, id)).who === 'operator');
     t.match((await of.ask('GET', path)).body, {
       status: 'queued',
-      reason_detail: new RegExp(
-        `After 2 attempts, the operator of this service must fix the cause \\(.*${evidence.answer}`,
-      ),
+      reason_message: {
+        params: { attempts: 2, answer: evidence.answer },
+        text: /After 2 attempts, the operator of this service must fix the cause/,
+      },
     });
     await of.sql(`update sync_runs set retry_datetime = now() where id = $1`, [runId]);
-    t.match(await waitForRun(of, id, runId), { status: 'failed', reason_detail: /After 3 attempts/ });
+    t.match(await waitForRun(of, id, runId), { status: 'failed', reason_message: { text: /After 3 attempts/ } });
     t.match(await setupOf(of, id), { who: 'operator', status: 'blocked' });
     of.simulator.control.clearFaults();
   });
@@ -118,7 +119,7 @@ t.test('a wrong path: the operator must act at once', async (t) => {
   t.match(run, {
     status: 'failed',
     reason: 'upstream_rejected',
-    reason_detail: /operator.*\(login, client_error, HTTP 404\)/,
+    reason_message: { text: /operator.*\(login, client_error, HTTP 404\)/ },
   });
   t.match(lastReport(service, run.id), { 'biotrack.answer': 'client_error', 'biotrack.httpStatus': 404 });
   t.match(await setupOf(service, id), { who: 'operator' });

@@ -166,7 +166,10 @@ t.test('a confirmed plan counts as a sync, and its items stay readable', async (
   const review = await syncTenant(service, tenantId);
   t.match(review, { status: 'needs_review' });
   const { body: done } = await ask('POST', `${pathOf(tenantId)}/syncs/${review.id}/confirm`);
-  t.match(done, { status: 'succeeded_with_warnings', warnings: [{ code: 'ubi_turned_blank', license_number: blank }] });
+  t.match(done, {
+    status: 'succeeded_with_warnings',
+    warnings: [{ code: 'ubi_turned_blank', params: { license_number: blank } }],
+  });
   t.ok(done.finished_datetime > review.finished_datetime, 'finished when it was confirmed');
   const paused = await sql('select from schedules where tenant_id = $1 and paused_datetime is not null', [tenantId]);
   t.equal(paused.length, 0, 'a success for the schedule');
@@ -190,12 +193,15 @@ t.test('a delta plan keeps the warnings of the full plan', async (t) => {
   for (const location of numbers) town.setUbi({ location, ubi: null });
   const blank = await syncTenant(alone, tenantId, { refresh: 'force' });
   t.match(blank, { status: 'succeeded_with_warnings', warnings: { length: 100 } }, 'limited to 100');
-  for (const { license_number: location } of blank.warnings) town.setUbi({ location, ubi: `99${location}` });
+  for (const { params } of blank.warnings) {
+    const location = params.license_number;
+    town.setUbi({ location, ubi: `99${location}` });
+  }
   const delta = await syncTenant(alone, tenantId, { refresh: 'force' });
   t.equal(delta.warnings.length, 50, 'the others are kept for later syncs');
   await alone.sql(`update sync_states set compared_datetime = now() - interval '2 days'`);
   const full = await syncTenant(alone, tenantId);
-  const numbersOf = ({ warnings }: Body): string[] => warnings.map(({ license_number }: Body) => license_number).sort();
+  const numbersOf = ({ warnings }: Body): string[] => warnings.map(({ params }: Body) => params.license_number).sort();
   t.strictSame(numbersOf(full), numbersOf(delta), 'the same as those of the full plan');
 });
 
@@ -283,7 +289,7 @@ t.test('a decision does not apply changes that the guard stopped', async (t) => 
   const { tenantId, numbers, manualNumber } = await createConflict(16);
   await removeFromDirectory(numbers.slice(0, 14));
   const review = await syncTenant(service, tenantId);
-  t.match(review, { status: 'needs_review', reason_detail: /would become inactive/ });
+  t.match(review, { status: 'needs_review', reason_message: { text: /would become inactive/ } });
   const inactive = (): Promise<{ count: number }[]> =>
     sql('select count(*)::int from company_licenses where tenant_id = $1 and not active', [tenantId]);
   const before = await inactive();
@@ -308,7 +314,10 @@ t.test('many moves or renames must be reviewed too', async (t) => {
   for (const location of seller.numbers.slice(0, 30)) control.sell({ location, toUbi: buyer.ubi });
   await moveDirectory();
   const moves = await syncTenant(service, tenantId);
-  t.match(moves, { status: 'needs_review', reason_detail: /^30 of \d+ licenses would move to another company\./ });
+  t.match(moves, {
+    status: 'needs_review',
+    reason_message: { text: /^30 of \d+ licenses would move to another company\./ },
+  });
   t.equal(
     (await holderOf(tenantId, seller.numbers[0] as string)).id,
     before.id,
@@ -325,7 +334,10 @@ t.test('many moves or renames must be reviewed too', async (t) => {
   }
   await moveDirectory();
   const names = await syncTenant(service, tenantId);
-  t.match(names, { status: 'needs_review', reason_detail: /^30 companies of 30 licenses would be renamed\./ });
+  t.match(names, {
+    status: 'needs_review',
+    reason_message: { text: /^30 companies of 30 licenses would be renamed\./ },
+  });
   t.equal((await ask('POST', `${pathOf(tenantId)}/syncs/${names.id}/confirm`)).status, 200);
   t.match(await holderOf(tenantId, renamed[0]?.numbers[0] as string), { name: 'ANOTHER NAME 0' });
 });

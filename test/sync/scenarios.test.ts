@@ -26,7 +26,7 @@ class Scenario {
 
   async sync(): Promise<Body> {
     const run = await syncTenant(this.#service, this.tenantId, { refresh: 'force' });
-    if (!/^succeeded/.test(run.status)) throw new Error(`${run.status} ${run.reason} ${run.reason_detail}`);
+    if (!/^succeeded/.test(run.status)) throw new Error(`${run.status} ${run.reason} ${run.reason_message?.text}`);
     return run;
   }
 
@@ -181,13 +181,13 @@ t.test('a UBI becomes blank and returns', async (t) => {
   const run = await scenario.sync();
   t.match(run, { status: 'succeeded_with_warnings', counts: { moved: 0, archived: 0 } });
   t.ok(
-    run.warnings.some(({ license_number }: Body) => license_number === first),
+    run.warnings.some(({ params }: Body) => params.license_number === first),
     'with a warning',
   );
   t.strictSame(await scenario.holders(first, second), before, 'a blank never replaces a known UBI');
   control.setUbi({ location: first, ubi });
   const back = await scenario.sync();
-  t.notOk(back.warnings.some(({ license_number }: Body) => license_number === first));
+  t.notOk(back.warnings.some(({ params }: Body) => params.license_number === first));
   t.strictSame(await scenario.holders(first, second), before);
   const owners = async (number: string): Promise<Body[]> => {
     const { id } = await scenario.holder(number);

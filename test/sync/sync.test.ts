@@ -348,7 +348,10 @@ t.test('a swap within one run, and a UBI that becomes blank', async (t) => {
 
   control.setUbi({ location: a, ubi: '  ' });
   const [run] = await syncBoth();
-  t.match(run, { status: 'succeeded_with_warnings', warnings: [{ code: 'ubi_turned_blank', license_number: a }] });
+  t.match(run, {
+    status: 'succeeded_with_warnings',
+    warnings: [{ code: 'ubi_turned_blank', params: { license_number: a } }],
+  });
   t.match(await findHolder(service, perLicense, a), { ubi: before[0]?.ubi }, 'a blank never replaces a known UBI');
   control.setUbi({ location: a, ubi: before[0]?.ubi ?? null });
   const [repaired] = await syncBoth();
@@ -364,13 +367,13 @@ t.test('a wrong password', async (t) => {
   t.match(run, {
     status: 'failed',
     reason: 'credentials_rejected',
-    reason_detail: /do not use them until they are changed/,
+    reason_message: { text: /do not use them until they are changed/ },
     counts: null,
     rows: null,
   });
   t.equal(control.counters().logins, logins + 1, 'one login');
   const [credential] = (await ask('GET', `${path}/credentials`)).body.data;
-  t.match(credential, { status: 'rejected', status_detail: /Update this credential/ });
+  t.match(credential, { status: 'rejected', status_message: { text: /Update this credential/ } });
   t.strictSame(await fingerprint(service), before, 'nothing was changed');
 
   for (let times = 0; times < 20; times += 1) {
@@ -417,7 +420,7 @@ t.test('a revoked privilege', async (t) => {
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
   t.match(run, { status: 'failed', reason: 'privilege_missing' });
   const [credential] = (await ask('GET', `/v1/tenants/${tenantId}/credentials`)).body.data;
-  t.match(credential, { status: 'privilege_missing', status_detail: /sync_vendor/ });
+  t.match(credential, { status: 'privilege_missing', status_message: { text: /sync_vendor/ } });
   control.setPrivileges({ ubi: demo.ubi, username: demo.username, privileges: ['sync_vendor', 'sync_check'] });
   t.match(await ask('POST', `/v1/tenants/${tenantId}/credentials/${credential.id}/verify`), {
     body: { result: 'valid' },

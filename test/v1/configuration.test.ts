@@ -380,7 +380,7 @@ t.test('putConfiguration is atomic', async (t) => {
     '?confirm=change_ubi',
   );
   t.match(
-    moved.body.differences.find(({ action }: { action: string }) => action === 'needs_login').detail,
+    moved.body.differences.find(({ action }: { action: string }) => action === 'needs_login').message.text,
     /the existing credential must read .* Send the document again/,
     'does not ask for another credential',
   );

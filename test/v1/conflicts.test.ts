@@ -44,7 +44,7 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
 
   control.addSite({ ubi: demo.ubi, location: number, name: 'A NEW SITE' });
   const run = await syncTenant(service, tenantId, { refresh: 'force' });
-  const named = [{ code: 'open_conflicts', license_number: null, detail: /GET …\/conflicts\?status=open/ }];
+  const named = [{ code: 'open_conflicts', params: { count: 1 }, text: /GET …\/conflicts\?status=open/ }];
   t.match(run, { status: 'succeeded_with_warnings', counts: { conflicts: 1 }, warnings: named });
   t.match(
     await syncTenant(service, tenantId),

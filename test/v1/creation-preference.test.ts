@@ -31,7 +31,7 @@ t.test('choosing a preference before the first sync', async (t) => {
   t.match(await syncTenant(service, stateless), {
     status: 'failed',
     reason: 'unknown_state',
-    reason_detail: /Ask an operator to configure it/,
+    reason_message: { text: /Ask an operator to configure it/ },
   });
   t.match((await ask('GET', `${pathOf(stateless)}/setup`)).body.steps[2], { status: 'blocked', who: 'operator' });
   await service.sql(`update tenants set state = 'NM' where tenant_id = $1`, [stateless]);
@@ -165,7 +165,7 @@ t.test('a preview warns about companies that would represent another vendor', as
   simulator.control.sell({ location: numbers[0], toUbi: buyer });
   await syncTenant(service, tenantId, { refresh: 'force' });
   t.match(ofSales(await preview(tenantId, { strategy: 'one_per_license' })), [
-    { license_number: numbers[0], detail: /The license was sold/ },
+    { params: { license_number: numbers[0] }, text: /^The license \S+ was sold/ },
   ]);
 
   const [last, whole] = ['88100009', '880000009'] as const;
@@ -177,7 +177,7 @@ t.test('a preview warns about companies that would represent another vendor', as
   await syncTenant(service, tenantId, { refresh: 'force' });
   t.match((await ask('GET', `${pathOf(tenantId)}/companies/${seller.id}`)).body, { archived: true, ubi: whole });
   t.match(
-    ofSales(await preview(tenantId, { strategy: 'one_per_license' })).map(({ license_number }) => license_number),
+    ofSales(await preview(tenantId, { strategy: 'one_per_license' })).map(({ params }) => params.license_number),
     [numbers[0], last].sort(),
     'also about an archived company that would be reactivated for a site of another vendor',
   );
@@ -194,7 +194,7 @@ t.test('a preview lists companies that LeafLink could not distinguish', async (t
   const { body: advice } = await ask('GET', `${pathOf(tenantId)}/company-creation-preference/advice`);
   for (const { strategy, namesakes, companies_sharing_a_name: count } of advice.strategies) {
     const { body: run } = await preview(tenantId, { strategy });
-    t.match(run.warnings[0], { code: 'companies_share_a_name', license_number: null, detail: /LeafLink/ }, strategy);
+    t.match(run.warnings[0], { code: 'companies_share_a_name', params: {}, text: /LeafLink/ }, strategy);
     const items = await readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`);
     const ambiguous = items.filter(({ action }) => action === 'ambiguous');
     t.match(ambiguous[0], { kind: null, reason: 'same_name', company_id: null, before: null });

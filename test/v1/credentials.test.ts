@@ -49,7 +49,7 @@ t.test('createCredential', async (t) => {
       owner_user_id: null,
       ubi: demo.ubi,
       status: 'valid',
-      status_detail: null,
+      status_message: null,
       last_used_datetime: null,
     },
   });
@@ -153,7 +153,7 @@ t.test('createCredential when BioTrack is unavailable', async (t) => {
     await ask('POST', path, { body: { ...LOGIN, description: 'attempt', verify: 'attempt' } }),
     {
       status: 201,
-      body: { status: 'unverified', checked_datetime: null, status_detail: /Not verified/ },
+      body: { status: 'unverified', checked_datetime: null, status_message: { text: /Not verified/ } },
     },
     'attempt: saved unverified',
   );
@@ -444,7 +444,7 @@ t.test('verifyCredential', async (t) => {
 
   t.match(await verify(), {
     status: 200,
-    body: { result: 'valid', missing_privilege: null, credential: { id, status: 'valid', status_detail: null } },
+    body: { result: 'valid', missing_privilege: null, credential: { id, status: 'valid', status_message: null } },
   });
   control.injectFault({ fault: 'server_error', action: 'login' });
   t.match(
@@ -458,7 +458,7 @@ t.test('verifyCredential', async (t) => {
     body: {
       result: 'privilege_missing',
       missing_privilege: 'sync_vendor',
-      credential: { status: 'privilege_missing', status_detail: /sync_vendor/ },
+      credential: { status: 'privilege_missing', status_message: { text: /sync_vendor/ } },
     },
   });
   control.setPrivileges({ ubi: demo.ubi, username: demo.username, privileges: ['sync_check', 'sync_vendor'] });
@@ -472,7 +472,7 @@ t.test('verifyCredential', async (t) => {
     body: {
       result: 'rejected',
       remembered: false,
-      credential: { status: 'rejected', status_detail: /correct values/ },
+      credential: { status: 'rejected', status_message: { text: /correct values/ } },
     },
   });
   control.injectFault({ fault: 'server_error', action: 'login' });

@@ -98,7 +98,7 @@ t.test('a configuration document shows it, and changing it needs a verification'
   t.match(await put(body.credentials), { differences: [] }, 'as it is');
   t.match(await put([entry]), { differences: [] }, 'absent keeps it');
 
-  const pending = { action: 'needs_verification', applied: false, detail: /PATCH/ };
+  const pending = { action: 'needs_verification', applied: false, message: { text: /PATCH/ } };
   const field = `/credentials/${demo.username}/license_number`;
   for (const wanted of ['MMTC-OTHER', null]) {
     t.match(await put([{ ...entry, license_number: wanted }]), {

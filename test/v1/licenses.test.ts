@@ -354,7 +354,7 @@ t.test('a license that the state lists as deleted cannot be created', async (t) 
     state: 'unavailable',
     active: false,
     license_id: null,
-    problem: { reason: 'deleted', detail: /cannot be created/ },
+    problem: { reason: 'deleted', message: { code: 'license_not_creatable', text: /cannot be created/ } },
   });
   const refusal = { code: 'license_not_available', reason: 'deleted', detail: /lists the license as deleted/ };
   t.match(await ask('POST', `${tenant}/licenses`, { body: { license_number: location } }), {
@@ -406,7 +406,9 @@ t.test('available-licenses says why the list offers none, and how old it is', as
   const see = async () => (await ask('GET', `${tenant}/available-licenses`)).body;
   t.match(await see(), {
     data: [],
-    list: { problem: { reason: 'none_listed', detail: /Either the UBI, the state .* or the state has not listed/ } },
+    list: {
+      problem: { reason: 'none_listed', message: { text: /Either the UBI, the state .* or the state has not listed/ } },
+    },
   });
   await service.sql(`update directories set refreshed_datetime = now() - interval '5400 milliseconds'`);
   control.injectFault({ fault: 'slow_first_byte', action: 'sync_vendor', delayMs: 8_000 });

@@ -162,7 +162,7 @@ t.test('guards: many removals must be reviewed', async (t) => {
   await vanish(10, 20);
   const before = await readCompanies(tenantId);
   const review = await syncTenant(service, tenantId);
-  t.match(review, { status: 'needs_review', reason: null, reason_detail: /licenses would become inactive/ });
+  t.match(review, { status: 'needs_review', reason: null, reason_message: { text: /licenses would become inactive/ } });
   t.strictSame(await readCompanies(tenantId), before, 'nothing is written');
   const path = `${pathOf(tenantId)}/syncs/${review.id}`;
   const items = await readAll(`${path}/plan?page[size]=500`);
@@ -234,7 +234,12 @@ t.test('guards: a much shorter list must be accepted by an operator', async (t) 
   const { steps, next_step: next } = (await alone.ask('GET', `${pathOf(newcomer)}/setup`)).body;
   t.match(
     steps[4],
-    { step: 'first_sync', status: 'blocked', who: 'operator', blockers: [/needs a review.*An operator must/] },
+    {
+      step: 'first_sync',
+      status: 'blocked',
+      who: 'operator',
+      blockers: [{ text: /needs a review.*An operator must/ }],
+    },
     'the checklist does not send an admin to an operator task',
   );
   t.equal(next.operation_id, 'createLicense', 'an admin can do the next step meanwhile');
@@ -263,7 +268,11 @@ t.test('a much shorter list: its plan, its dismissal and its acceptance', async 
   const text = `It would remove ${gone.length} of ${active.length} licenses.`;
   const expectReview = async (run: Body): Promise<void> => {
     t.match(run, { status: 'needs_review', reason: 'list_shrunk', rows: null, directory_version: 1 });
-    t.ok(run.reason_detail.includes(text), run.reason_detail);
+    t.match(run.reason_message, {
+      code: 'list_shrunk',
+      params: { removed_licenses: gone.length, active_licenses: active.length },
+    });
+    t.ok(run.reason_message.text.includes(text), run.reason_message.text);
     t.match(run.counts, { archived: gone.length, licenses_deactivated: gone.length });
     const items = await readAlone.readAll(`${pathOf(tenantId)}/syncs/${run.id}/plan?page[size]=500`);
     const missing = items.filter(({ kind }) => kind === 'license.deactivated');

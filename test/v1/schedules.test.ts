@@ -50,7 +50,7 @@ t.test('getSchedule and resumeSchedule', async (t) => {
   const [{ license_number }, other] = (await ask('GET', `${path}/available-licenses`)).body.data;
   t.equal((await ask('POST', `${path}/licenses`, { body: { license_number } })).status, 201);
   const begun = await schedule();
-  t.match(begun, { status: 'running', failures: 0, reason: null, resume_detail: null });
+  t.match(begun, { status: 'running', failures: 0, reason: null, resume_message: null });
   const inSeconds = (Date.parse(begun.next_datetime) - Date.now()) / 1_000;
   t.ok(inSeconds > 3_600 * 0.89 && inSeconds < 3_600 * 1.11, `plus or minus 10%: ${Math.round(inSeconds)} s`);
 
@@ -71,7 +71,7 @@ t.test('getSchedule and resumeSchedule', async (t) => {
     status: 'paused',
     reason: 'credentials_rejected',
     next_datetime: null,
-    resume_detail: /resumes automatically/,
+    resume_message: { text: /resumes automatically/ },
   });
   const many = (await runs()).length;
   await pause(500);
@@ -101,7 +101,7 @@ t.test('getSchedule and resumeSchedule', async (t) => {
   }
   control.clearFaults();
   const paused = await schedule();
-  t.match(paused, { reason: 'list_empty', resume_detail: /once a day/ });
+  t.match(paused, { reason: 'list_empty', resume_message: { text: /once a day/ } });
   t.ok((Date.parse(paused.next_datetime) - Date.now()) / 3_600_000 > 20, 'retried once a day');
   const before = (await runs()).length;
   await requireRun(tenantId);

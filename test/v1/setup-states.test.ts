@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import type { Message } from '../../src/domain/message.js';
 import {
   FIRST_PUT,
   makeTenant,
@@ -329,7 +330,7 @@ async function check(t: Test, subject: Subject, { expected, repair }: State): Pr
   t.equal(next?.operation_id ?? null, expected.next, 'the next step', { body });
   const item = body.steps.find(({ step }: NextStep) => step === (next?.step ?? 'first_sync'));
   t.equal(item.who, expected.who ?? (next === null ? 'none' : 'admin'));
-  const texts: string[] = [...item.blockers, ...item.warnings];
+  const texts = [...item.blockers, ...item.warnings].map(({ text }: Message) => text);
   if (expected.text === undefined) t.notOk(item.status === 'blocked' && texts.length === 0, 'a blocked step says why');
   else
     t.ok(

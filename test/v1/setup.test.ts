@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Message } from '../../src/domain/message.js';
 import { isOwnOutcome, OWNERS } from '../helpers/contract.js';
 import { FIRST_PUT, makeTenant, startTestService, syncTenant, waitForRun } from '../helpers/service.js';
 
@@ -22,7 +23,7 @@ t.test('getSetup follows a tenant through every step', async (t) => {
       ),
       next: body.next_step?.operation_id ?? null,
       path: body.next_step?.path ?? null,
-      blockers: body.steps.flatMap(({ blockers }: { blockers: string[] }) => blockers),
+      blockers: body.steps.flatMap(({ blockers }: { blockers: Message[] }) => blockers.map(({ text }) => text)),
     };
   };
   t.match(await ask('GET', `${path}/setup`), { status: 404, body: { code: 'not_found' } });
@@ -125,8 +126,8 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
     readonly step: string;
     readonly status: string;
     readonly who: string;
-    readonly blockers: readonly string[];
-    readonly warnings: readonly string[];
+    readonly blockers: readonly Message[];
+    readonly warnings: readonly Message[];
   }
   const see = async (options: { key?: string } = {}) => {
     const { body } = await ask('GET', `${path}/setup`, options);
@@ -151,7 +152,7 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
   t.match(
     await see(),
     {
-      credentials: { status: 'todo', who: 'admin', blockers: [/^office: Not verified yet/] },
+      credentials: { status: 'todo', who: 'admin', blockers: [{ text: /^office: Not verified yet/ }] },
       licenses: { status: 'todo' },
       next: { operation_id: 'verifyCredential', method: 'POST', path: `${path}/credentials/${id}/verify` },
     },
@@ -162,7 +163,7 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
   t.match(
     await see(),
     {
-      credentials: { status: 'blocked', who: 'admin', blockers: [/^office: BioTrack rejected/] },
+      credentials: { status: 'blocked', who: 'admin', blockers: [{ text: /^office: BioTrack rejected/ }] },
       licenses: { status: 'blocked', who: 'admin' },
       sync: { status: 'blocked', who: 'admin' },
       next: { operation_id: 'updateCredential', method: 'PATCH', path: `${path}/credentials/${id}` },
@@ -198,7 +199,7 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
   await ask('POST', `${path}/credentials/${old.id}/verify`);
   t.match(
     await see(),
-    { credentials: { status: 'done', blockers: [], warnings: [/^old: BioTrack rejected/] } },
+    { credentials: { status: 'done', blockers: [], warnings: [{ text: /^old: BioTrack rejected/ }] } },
     'one valid credential is enough; the other one is a warning',
   );
 
@@ -222,7 +223,7 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
   t.match(afterwards, {
     sync: {
       status: 'blocked',
-      blockers: [/^The last sync failed \(upstream_unreachable\): BioTrack returned a server error/],
+      blockers: [{ text: /^The last sync failed \(upstream_unreachable\): BioTrack returned a server error/ }],
     },
   });
   t.ok(['admin', 'none'].includes(afterwards.sync.who), 'no one while a retry is scheduled, otherwise the admin');
@@ -235,7 +236,7 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
     'the credential is fixed since, as the step `credentials` shows',
   );
   await service.sql(`update sync_runs set status = 'needs_review', reason = null where id = $1`, [failed.id]);
-  t.match(await see(), { sync: { status: 'blocked', who: 'admin', blockers: [/needs a review/] } });
+  t.match(await see(), { sync: { status: 'blocked', who: 'admin', blockers: [{ text: /needs a review/ }] } });
   await service.sql(`update sync_runs set status = 'failed', reason = 'internal' where id = $1`, [failed.id]);
 
   const location = control.addSite({ ubi: demo.ubi }).location;
@@ -251,7 +252,7 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
       licenses: {
         status: 'blocked',
         who: 'admin',
-        blockers: [new RegExp(`^${location}: The state no longer lists the license`)],
+        blockers: [{ text: new RegExp(`^${location}: The state no longer lists the license`) }],
       },
       next: { operation_id: 'listAvailableLicenses', method: 'GET' },
     },
@@ -263,7 +264,7 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
   await ask('POST', `${path}/licenses`, { body: { license_number } });
   t.match(
     await see(),
-    { licenses: { status: 'done', warnings: [new RegExp(`^${location}:`)] }, next: null },
+    { licenses: { status: 'done', warnings: [{ text: new RegExp(`^${location}:`) }] }, next: null },
     'one listed license is enough; the other one is a warning',
   );
   const [vanished] = (await ask('GET', `${path}/licenses`)).body.data;
@@ -278,14 +279,17 @@ t.test('getSetup reports problems and the call that fixes them', async (t) => {
   control.clearFaults();
   t.match(
     await see(),
-    { sync: { status: 'done', warnings: [/^The last sync failed/] }, next: null },
+    { sync: { status: 'done', warnings: [{ text: /^The last sync failed/ }] }, next: null },
     'the step stays done, with the failure of the last sync as a warning',
   );
 
   await service.sql('update tenants set state = $2 where tenant_id = $1', [tenantId, 'ZZ']);
   t.match(
     await see(),
-    { credentials: { status: 'blocked', who: 'operator', blockers: [/does not support the state ZZ/] }, next: null },
+    {
+      credentials: { status: 'blocked', who: 'operator', blockers: [{ text: /does not support the state ZZ/ }] },
+      next: null,
+    },
     'no API call can resolve it',
   );
   await service.sql('update tenants set state = $2 where tenant_id = $1', [tenantId, 'NM']);

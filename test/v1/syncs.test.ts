@@ -70,7 +70,7 @@ t.test('a transient failure is retried, and shown until then', async (t) => {
     return run.retry_datetime === null ? undefined : run;
   });
   t.match(put, { status: 'queued', reason: 'upstream_unreachable', finished_datetime: null });
-  t.match(put.reason_detail, /BioTrack/);
+  t.match(put.reason_message.text, /BioTrack/);
   t.match(await waitForRun(service, tenantId, id), {
     status: /^succeeded/,
     attempt: 3,
@@ -217,7 +217,7 @@ t.test('cancelSync', async (t) => {
   const [, , , , first] = (await ask('GET', `/v1/tenants/${tenantId}/setup`)).body.steps;
   t.match(
     first,
-    { status: 'blocked', who: 'none', blockers: [/upstream_unreachable.*retries it automatically at 20.*Z/] },
+    { status: 'blocked', who: 'none', blockers: [{ text: /upstream_unreachable.*retries it automatically at 20.*Z/ }] },
     'the checklist shows the failure and the time of the retry',
   );
   await sql(`update tenants set first_synced_datetime = $2 where tenant_id = $1`, [tenantId, synced[0]?.at]);
@@ -415,7 +415,8 @@ t.test('startSync', async (t) => {
       refresh: 'force',
       strategy: 'one_per_vendor',
       reason: null,
-      reason_detail: null,
+      reason_message: null,
+      requested_by: /^api_key:/,
     },
   });
   t.ok(['queued', 'running'].includes(started.body.status));

@@ -121,6 +121,17 @@ t.test('deleteUser: what the user did stays, under a pseudonym', async (t) => {
      returning id`,
     [tenantId, newId(), `user:${userId}`],
   );
+  const dismissed = newId();
+  const message = {
+    code: 'run_dismissed',
+    params: { dismissed_by: `user:${userId}` },
+    text: `Dismissed by user:${userId}.`,
+  };
+  await service.sql(
+    `insert into sync_runs (tenant_id, id, trigger, mode, refresh, strategy, step, requested_by, status, reason_message, finished_datetime)
+     values ($1, $2, 'request', 'full', 'auto', 'one_per_license', 'done', 'schedule', 'canceled', $3, now())`,
+    [tenantId, dismissed, message],
+  );
   const busy = await ask('DELETE', one, { headers: await etagOf(one) });
   t.match(busy, { status: 409, body: { code: 'sync_in_progress' } }, 'its run would still write the user');
   t.equal((await ask('POST', `${path}/syncs/${active[0]?.id}/cancel`)).status, 200);
@@ -136,6 +147,11 @@ t.test('deleteUser: what the user did stays, under a pseudonym', async (t) => {
     'its pseudonym',
   );
   t.match((await ask('GET', `${path}/companies/${made.body.id}/explain`)).body.created, { actor: /^user:erased-/ });
+  t.match((await ask('GET', `${path}/syncs/${started.body.id}`)).body, { requested_by: /^user:erased-/ });
+  t.match((await ask('GET', `${path}/syncs/${dismissed}`)).body, {
+    requested_by: 'schedule',
+    reason_message: { params: { dismissed_by: /^user:erased-/ }, text: /^Dismissed by user:erased-\S+\.$/ },
+  });
   t.match(await ask('GET', one), { status: 404, body: { code: 'not_found' } });
   t.match(await ask('DELETE', one, { headers: { 'if-match': '"1"' } }), { status: 404 });
   const audit = await service.sql<{ object: string }>('select object from audit where tenant_id = $1', [tenantId]);
@@ -181,7 +197,7 @@ t.test('listCredentialCoverage', async (t) => {
     covered: true,
     credential: { id: mine.body.id, owner: 'user', status: 'valid', reason: 'own' },
     own_status: 'valid',
-    own_status_detail: null,
+    own_status_message: null,
   });
   t.match(coverage.get('bob'), { covered: false, credential: null });
 
@@ -198,7 +214,7 @@ t.test('listCredentialCoverage', async (t) => {
       covered: true,
       credential: { id: office.body.id, owner: 'company', reason: 'own_rejected' },
       own_status: 'rejected',
-      own_status_detail: /rejected/,
+      own_status_message: { text: /rejected/ },
     },
     'falls back to the company credential, and reports the problem of the own one',
   );
@@ -340,7 +356,7 @@ t.test('a password that cannot be decrypted does not block other credentials', a
     covered: true,
     credential: { id: good, reason: 'own_unreadable' },
     own_status: 'valid',
-    own_status_detail: /Update the credential with its password/,
+    own_status_message: { text: /Update the credential with its password/ },
   });
   t.match(await run(eve), { status: /^succeeded/, credential: { id: good, reason: 'own_unreadable' } });
   const second = await save('second@example.com', 'user', eve);

@@ -410,5 +410,5 @@ t.test('a sealed password is of use in its own row only', async (t) => {
     Buffer.from('nonsense'),
   ]);
   const failed = await syncTenant(service, failing);
-  t.match(failed, { status: 'failed', reason: 'credential_unreadable', reason_detail: /Enter it again/ });
+  t.match(failed, { status: 'failed', reason: 'credential_unreadable', reason_message: { text: /Enter it again/ } });
 });

@@ -2,6 +2,7 @@ import { withAnswerTable } from '../../src/biotrack/index.js';
 import { renderClientTypes } from './client-types.js';
 import { withConfigurationTable } from './configuration-table.js';
 import type { DerivedFile } from './derived-file.js';
+import { withMessageTable } from './message-table.js';
 import { renderProblemCodes } from './problem-codes.js';
 import { renderSchema } from './schema.js';
 import { renderTables } from './tables.js';
@@ -38,5 +39,10 @@ export const DERIVED_FILES: readonly DerivedFile[] = [
     name: 'configuration',
     path: 'docs/configuration.md',
     render: async ({ read }) => withConfigurationTable(await read('docs/configuration.md')),
+  },
+  {
+    name: 'messages',
+    path: 'docs/api-guide.md',
+    render: async ({ read }) => withMessageTable(await read('docs/api-guide.md')),
   },
 ];

@@ -1,6 +1,7 @@
 import type { Tx } from '../../db/database.js';
 import { toLicenseKey } from '../../domain/key.js';
 import { DEFAULT_SETTINGS, type License, type LicenseSettings } from '../../domain/license.js';
+import { createMessage, type Message } from '../../domain/message.js';
 import type { Principal } from '../../domain/principal.js';
 import { type FieldError, ServiceError } from '../../domain/service-error.js';
 import type { Strategy } from '../../domain/strategy.js';
@@ -74,7 +75,7 @@ export interface ConfigurationDifference {
   readonly after: DocumentValue;
   readonly isApplied: boolean;
   /** Why it was not applied, and what to do. */
-  readonly detail: string | null;
+  readonly message: Message | null;
 }
 
 /**
@@ -97,8 +98,8 @@ export async function applyConfiguration(
   options: ApplyOptions,
 ): Promise<readonly ConfigurationDifference[]> {
   const differences: ConfigurationDifference[] = [];
-  const record: RecordDifference = (path, action, before, after, detail = null) => {
-    differences.push({ path, action, before, after, isApplied: detail === null, detail });
+  const record: RecordDifference = (path, action, before, after, message = null) => {
+    differences.push({ path, action, before, after, isApplied: message === null, message });
   };
   const context = { tx, ports, wanted, record, ...options };
   const updated = await applyTenantPart(context, tenant);
@@ -109,13 +110,13 @@ export async function applyConfiguration(
   return differences;
 }
 
-/** A difference with a detail was not applied. */
+/** A difference with a message was not applied. */
 type RecordDifference = (
   path: DocumentPath,
   action: DifferenceAction,
   before: DocumentValue,
   after: DocumentValue,
-  detail?: string | null,
+  message?: Message | null,
 ) => void;
 
 interface Context extends ApplyOptions {
@@ -191,14 +192,31 @@ async function applyCredentialsPart({ tx, wanted: { credentials: wanted }, recor
   }
 }
 
-const NEEDS_PASSWORD = 'A document contains no passwords. Create this credential with POST …/credentials.';
-const NEEDS_VERIFICATION =
-  'A new license number is a new login. Change it with PATCH …/credentials/{id}, which verifies the login.';
-const KEPT = 'A document never deletes credentials. To delete this one, use DELETE …/credentials/{id}.';
-const NEEDS_LOGIN =
-  "Reading the state's licenses requires a working credential. Create one with POST …/credentials, then send the document again.";
-const NEEDS_NEW_LIST =
-  "The state, environment or UBI changes, so the existing credential must read the state's licenses again. Send the document again once this change is applied.";
+const NEEDS_PASSWORD = createMessage(
+  'credential_needs_password',
+  {},
+  'A document contains no passwords. Create this credential with POST …/credentials.',
+);
+const NEEDS_VERIFICATION = createMessage(
+  'credential_needs_verification',
+  {},
+  'A new license number is a new login. Change it with PATCH …/credentials/{id}, which verifies the login.',
+);
+const KEPT = createMessage(
+  'credential_kept',
+  {},
+  'A document never deletes credentials. To delete this one, use DELETE …/credentials/{id}.',
+);
+const NEEDS_LOGIN = createMessage(
+  'license_needs_login',
+  {},
+  "Reading the state's licenses requires a working credential. Create one with POST …/credentials, then send the document again.",
+);
+const NEEDS_NEW_LIST = createMessage(
+  'license_needs_new_list',
+  {},
+  "The state, environment or UBI changes, so the existing credential must read the state's licenses again. Send the document again once this change is applied.",
+);
 
 async function applyLicensesPart(context: Context, tenant: Tenant): Promise<void> {
   const { tx, ports, wanted, principal, list, record } = context;

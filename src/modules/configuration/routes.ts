@@ -149,13 +149,13 @@ function toResultReply({ isDryRun, differences, configuration, version }: Result
     dry_run: isDryRun,
     applied,
     pending: differences.length - applied,
-    differences: differences.map(({ path, action, before, after, isApplied, detail }) => ({
+    differences: differences.map(({ path, action, before, after, isApplied, message }) => ({
       path: toPointer(path),
       action,
       before: toValueReply(before),
       after: toValueReply(after),
       applied: isApplied,
-      detail,
+      message,
     })),
     configuration: toConfigurationReply(configuration),
     etag: toEtag(version),

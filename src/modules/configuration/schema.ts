@@ -6,6 +6,7 @@ import {
   Count,
   etagField,
   KnownOf,
+  MessageSchema,
   Named,
   Nullable,
   NullableObject,
@@ -179,9 +180,9 @@ export const ConfigurationResultSchema = Named(
           before: anything('The value before. Null if there was none.'),
           after: anything('The value in the document. Null if there is none.'),
           applied: Type.Boolean({ description: 'Whether it was applied, or would be in a real run.' }),
-          detail: Nullable(
-            ResponseText({ description: 'Why it was not applied, and what to do. Null if it was applied.' }),
-          ),
+          message: NullableObject(MessageSchema, {
+            description: 'Why it was not applied, and what to do. Null if it was applied.',
+          }),
         }),
       ),
     ),

@@ -1,10 +1,11 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Tx } from '../../db/database.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
+import type { Message } from '../../domain/message.js';
 import { type ErrorCode, ServiceError } from '../../domain/service-error.js';
 import type { Vault } from '../../vault/index.js';
 import type { Tenant } from '../tenants/index.js';
-import { toStatusDetail } from './login-result.js';
+import { toStatusMessage, toUnreadableMessage } from './login-result.js';
 import { type Credential, isUsable, selectCredentialsOf } from './repository.js';
 import { openPassword } from './sealing.js';
 
@@ -13,8 +14,8 @@ export interface CredentialState {
   readonly id: string;
   readonly description: string;
   readonly status: Credential['status'] | 'unreadable';
-  /** What to do about the status, as text for users; empty for `valid`. */
-  readonly detail: string;
+  /** What to do about the status; null for `valid`. */
+  readonly message: Message | null;
 }
 
 export interface Candidate {
@@ -68,8 +69,8 @@ export function toCandidate({ biotrack, vault }: OpenPorts, tenant: Tenant, cred
   const error = findUnreadable(() => openPassword(biotrack, vault, tenant, credential));
   const state =
     error === undefined
-      ? { id, description, status, detail: toStatusDetail(credential) ?? '' }
-      : { id, description, status: 'unreadable' as const, detail: error.message };
+      ? { id, description, status, message: toStatusMessage(credential) }
+      : { id, description, status: 'unreadable' as const, message: toUnreadableMessage(error) };
   return { credential, state };
 }
 

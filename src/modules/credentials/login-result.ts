@@ -1,4 +1,5 @@
 import { type BiotrackError, isLoginHeld, type LoginVerdict } from '../../biotrack/index.js';
+import { createMessage, type Message } from '../../domain/message.js';
 import { ServiceError } from '../../domain/service-error.js';
 import type { Credential } from './repository.js';
 
@@ -25,39 +26,74 @@ export interface RefusedLogin {
 const toPrivilege = (privilege: string | undefined): string =>
   privilege === undefined || privilege === '' ? 'a required privilege' : `the privilege ${privilege}`;
 
-/** What the result means for a saved credential and what to do, as text for users. */
-export function toLoginResultDetail(result: {
+/** What the result means for a saved credential and what to do. */
+export function toLoginResultMessage(result: {
   readonly kind: LoginResult['kind'];
-  readonly privilege?: string;
-  readonly missingPrivilege?: string;
-}): string {
+  readonly privilege?: string | undefined;
+  readonly missingPrivilege?: string | undefined;
+}): Message {
   switch (result.kind) {
-    case 'valid':
-      return result.missingPrivilege === undefined
-        ? 'BioTrack accepted the login.'
-        : `BioTrack accepted the login, but the BioTrack user lacks ${toPrivilege(result.missingPrivilege)}. Vendors are synced; laboratories are not until the administrator of the company's BioTrack account grants it.`;
+    case 'valid': {
+      const missing_privilege = result.missingPrivilege;
+      if (missing_privilege === undefined) return createMessage('credential_valid', {}, 'BioTrack accepted the login.');
+      return createMessage(
+        'credential_lacks_laboratories',
+        { missing_privilege },
+        `BioTrack accepted the login, but the BioTrack user lacks ${toPrivilege(missing_privilege)}. Vendors are synced; laboratories are not until the administrator of the company's BioTrack account grants it.`,
+      );
+    }
     case 'rejected':
-      return 'BioTrack rejected the username or password. Update this credential with the correct values. If you fixed the login in BioTrack, a user can verify it again with "force": true. It is not used until then.';
+      return createMessage(
+        'credential_rejected',
+        {},
+        'BioTrack rejected the username or password. Update this credential with the correct values. If you fixed the login in BioTrack, a user can verify it again with "force": true. It is not used until then.',
+      );
     case 'refused':
-      return 'BioTrack refused this login, for example because the account is locked or inactive, the password has expired or the license number is wrong. Ask the administrator of the BioTrack account. Then update this credential, or a user can verify it again with "force": true. It is not used until then.';
+      return createMessage(
+        'credential_refused',
+        {},
+        'BioTrack refused this login, for example because the account is locked or inactive, the password has expired or the license number is wrong. Ask the administrator of the BioTrack account. Then update this credential, or a user can verify it again with "force": true. It is not used until then.',
+      );
     case 'ubi_rejected':
-      return "BioTrack does not recognize the tenant's UBI. Check the tenant's state, then set the UBI that this state issued to the company.";
-    case 'privilege_missing':
-      return `The BioTrack user lacks ${toPrivilege(result.privilege)}. Ask the administrator of the company's BioTrack account to grant it, then verify this credential.`;
+      return createMessage(
+        'credential_ubi_rejected',
+        {},
+        "BioTrack does not recognize the tenant's UBI. Check the tenant's state, then set the UBI that this state issued to the company.",
+      );
+    case 'privilege_missing': {
+      const missing_privilege = result.privilege;
+      return createMessage(
+        'credential_privilege_missing',
+        { missing_privilege },
+        `The BioTrack user lacks ${toPrivilege(missing_privilege)}. Ask the administrator of the company's BioTrack account to grant it, then verify this credential.`,
+      );
+    }
     case 'unavailable':
-      return 'BioTrack neither accepted nor rejected the login, so the status is unchanged. Try again later.';
+      return createMessage(
+        'login_unavailable',
+        {},
+        'BioTrack neither accepted nor rejected the login, so the status is unchanged. Try again later.',
+      );
   }
 }
 
 /** Null if the credential needs no action. */
-export function toStatusDetail({
+export function toStatusMessage({
   status,
   missingPrivilege,
-}: Pick<Credential, 'status' | 'missingPrivilege'>): string | null {
+}: Pick<Credential, 'status' | 'missingPrivilege'>): Message | null {
   if (status === 'valid') return null;
-  if (status === 'unverified') return 'Not verified yet. Verify it now; otherwise its first use verifies it.';
-  return toLoginResultDetail({ kind: status, ...(missingPrivilege === null ? {} : { privilege: missingPrivilege }) });
+  if (status !== 'unverified') return toLoginResultMessage({ kind: status, privilege: missingPrivilege ?? undefined });
+  return createMessage(
+    'credential_unverified',
+    {},
+    'Not verified yet. Verify it now; otherwise its first use verifies it.',
+  );
 }
+
+/** Why the password of a credential cannot be decrypted. */
+export const toUnreadableMessage = ({ code, message }: ServiceError): Message =>
+  createMessage(code === 'unknown_state' ? 'credential_state_unknown' : 'credential_not_decryptable', {}, message);
 
 /** Whether the login was not sent, because BioTrack refused it earlier. */
 export const isRemembered = (result: LoginResult): boolean => 'refusedAt' in result;

@@ -10,7 +10,9 @@ export interface Remediation {
   readonly call: SetupCall | undefined;
 }
 
-export function toRemediation(states: readonly CredentialState[]): Remediation {
+type StatusOf = Pick<CredentialState, 'id' | 'status'>;
+
+export function toRemediation(states: readonly StatusOf[]): Remediation {
   const unverified = states.find(({ status }) => status === 'unverified');
   if (unverified !== undefined) return { who: 'admin', call: toVerify(unverified) };
   const unusable = states.filter((state) => !isUsable(state));
@@ -35,7 +37,7 @@ const isRefused = (status: CredentialState['status']): status is keyof typeof RE
  * 409 for a call that needs a usable credential; `next_step` is the call that provides one. `reason` is why BioTrack did not accept
  * the ones that exist.
  */
-export function toNoLoginError(tenantId: string, states: readonly CredentialState[], detail: string): ServiceError {
+export function toNoLoginError(tenantId: string, states: readonly StatusOf[], detail: string): ServiceError {
   const refused = states.map(({ status }) => status).find(isRefused);
   const reason = refused && REFUSAL_REASONS[refused];
   return setupIncomplete(tenantId, 'credentials', detail, { call: toRemediation(states).call, reason });
@@ -47,7 +49,7 @@ const toVerify = ({ id }: Pick<CredentialState, 'id'>): SetupCall => ({
   path: `credentials/${id}/verify`,
 });
 
-function toFix({ id, status }: Pick<CredentialState, 'id' | 'status'>): SetupCall {
+function toFix({ id, status }: StatusOf): SetupCall {
   if (status === 'privilege_missing') return toVerify({ id });
   if (status === 'ubi_rejected') return { operation_id: 'putUbi', method: 'PUT', path: 'ubi' };
   return { operation_id: 'updateCredential', method: 'PATCH', path: `credentials/${id}` };

@@ -8,7 +8,7 @@ import { toPrecondition } from '../../http/preconditions.js';
 import { ifMatchHeader, locationHeader, TenantParams, toItemParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import { type Coverage, listCoverage } from './coverage.js';
-import { isRemembered, type LoginResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
+import { isRemembered, type LoginResult, toLoginResultMessage, toStatusMessage } from './login-result.js';
 import {
   CredentialBodySchema,
   CredentialCoveragePageSchema,
@@ -202,7 +202,7 @@ export function registerCredentialsRoutes(app: App, { db, lists, ...ports }: Cre
         result: result.kind,
         remembered: isRemembered(result),
         missing_privilege: findMissingPrivilege(result) ?? null,
-        detail: toLoginResultDetail(result),
+        message: toLoginResultMessage(result),
         credential: toCredentialReply(view),
       };
     },
@@ -241,7 +241,7 @@ export function toCoverageReply({ user, chosen, own }: Coverage) {
             reason: chosen.reason,
           },
     own_status: own?.credential.status ?? null,
-    own_status_detail: own === undefined || own.state.detail === '' ? null : own.state.detail,
+    own_status_message: own?.state.message ?? null,
   };
 }
 
@@ -256,7 +256,7 @@ export function toCredentialReply({ credential, ubi }: CredentialView) {
     owner_user_id: ownerUserId,
     ubi,
     status,
-    status_detail: toStatusDetail(credential),
+    status_message: toStatusMessage(credential),
     checked_datetime: credential.checkedAt?.toISOString() ?? null,
     last_used_datetime: credential.lastUsedAt?.toISOString() ?? null,
     etag: toEtag(credential.version),

@@ -5,6 +5,7 @@ import {
   Datetime,
   etagField,
   KnownOf,
+  MessageSchema,
   Named,
   Nullable,
   NullableObject,
@@ -113,9 +114,7 @@ export const CredentialSchema = Named(
       description:
         'The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. `rejected`: wrong username or password. `refused`: BioTrack refused the login for another reason, for example because the account is locked or inactive. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status.',
     }),
-    status_detail: Nullable(
-      ResponseText({ description: 'What to do about the status; null for `valid`. Text for users.' }),
-    ),
+    status_message: NullableObject(MessageSchema, { description: 'What to do about the status; null for `valid`.' }),
     checked_datetime: Nullable(Datetime({ description: 'When BioTrack last accepted or rejected it.' })),
     last_used_datetime: Nullable(
       Datetime({
@@ -162,7 +161,7 @@ export const VerificationSchema = Named(
         examples: ['sync_vendor'],
       }),
     ),
-    detail: ResponseText({ description: 'What the result means and what to do. Text for users.' }),
+    message: MessageSchema,
     credential: CredentialSchema,
   }),
 );
@@ -193,7 +192,7 @@ export const CredentialCoverageSchema = Named(
     own_status: Nullable(
       KnownOf(STATUSES, { description: "The status of the user's own credential; null if there is none." }),
     ),
-    own_status_detail: Nullable(ResponseText({ description: 'What to do about `own_status`. Text for users.' })),
+    own_status_message: NullableObject(MessageSchema, { description: 'What to do about `own_status`.' }),
   }),
 );
 

@@ -12,7 +12,7 @@ import {
   toCandidate,
 } from './candidates.js';
 import { attemptLogin } from './login-attempt.js';
-import { type LoginResult, type RefusalResult, toLoginResultDetail, toStatusDetail } from './login-result.js';
+import { type LoginResult, type RefusalResult, toLoginResultMessage, toStatusMessage } from './login-result.js';
 import { recordLogin } from './record-login.js';
 import { REFUSAL_REASONS, toNoLoginError } from './remediation.js';
 import { type Credential, isUsable, saveLastUsed } from './repository.js';
@@ -33,7 +33,7 @@ export class LoginRefusedError extends Error {
   readonly upstreamText: string | null;
 
   constructor(refused: ChosenCredential, result: RefusalResult) {
-    super(toLoginResultDetail(result));
+    super(toLoginResultMessage(result).text);
     this.name = 'LoginRefusedError';
     this.reason = REFUSAL_REASONS[result.kind];
     this.refused = refused;
@@ -184,7 +184,7 @@ export async function useUnchanged(
   const now = await saveLastUsed(tx, credential.id);
   if (now !== undefined && now.secretVersion === credential.secretVersion && isUsable(now)) return now;
   const states = now === undefined ? [] : [toCandidate(ports, tenant, now).state];
-  throw toNoLoginError(tenant.id, states, (now && toStatusDetail(now)) ?? CHANGED);
+  throw toNoLoginError(tenant.id, states, (now && toStatusMessage(now)?.text) ?? CHANGED);
 }
 
 const CHANGED = 'The credential was changed or deleted during the request. Send the request again.';
@@ -199,10 +199,10 @@ type LoginReason = (typeof REFUSAL_REASONS)[keyof typeof REFUSAL_REASONS];
 /** 409 for a request whose login BioTrack refused. */
 export const toRefusedError = (
   tenantId: string,
-  { id, description }: Pick<Credential, 'id' | 'description'>,
+  { id }: Pick<Credential, 'id'>,
   reason: LoginReason,
   detail: string,
-): ServiceError => toNoLoginError(tenantId, [{ id, description, status: REFUSALS[reason], detail }], detail);
+): ServiceError => toNoLoginError(tenantId, [{ id, status: REFUSALS[reason] }], detail);
 
 /** Whether the reason is about the credential, which its owner must fix, and not about BioTrack. */
 export const isRefusal = (reason: string): reason is LoginReason => reason in REFUSALS;

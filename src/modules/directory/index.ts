@@ -17,6 +17,7 @@ export {
   type Directory,
   findDirectory,
   findDirectorySummary,
+  type Removal,
   selectRefusedKeys,
 } from './repository.js';
 export { createDirectoryService, type DirectoryRequest, type DirectoryService } from './service.js';

@@ -27,22 +27,20 @@ import {
   type ListRefusal,
   type LockedDirectory,
   lockDirectory,
+  type Removal,
   saveIdenticalList,
   saveListRefusal,
   saveRefresh,
 } from './repository.js';
 
-/**
- * The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. The
- * message is text for users.
- */
+/** The list is valid but removes too many licenses. It is probably an error of the state; an operator can accept it. */
 export class ListShrunkError extends Error {
   readonly refusal: ListRefusal;
   /** Of the refused list. */
   readonly requestNumber: number;
 
   constructor(refusal: ListRefusal, requestNumber: number) {
-    super(`The state's list is much shorter than before. It would remove ${refusal.removals}.`);
+    super("the state's list is much shorter than before");
     this.name = 'ListShrunkError';
     this.refusal = refusal;
     this.requestNumber = requestNumber;
@@ -248,13 +246,13 @@ function requireBelievable(
   { guardRemovalPercent, requestNumber }: PublishOptions,
 ): boolean {
   const shrunk = [
-    { ...vendors, name: 'licenses' },
-    { ...labs, name: 'laboratories' },
+    { ...vendors, list: 'licenses' as const },
+    { ...labs, list: 'laboratories' as const },
   ].filter(({ removed, active }) => isShrunk(removed, active, guardRemovalPercent));
   if (shrunk.length === 0) return false;
   const digest = toDigest(licenses.map(({ contentHash }) => contentHash).join());
   if (digest === acceptedDigest) return true;
-  const removals = shrunk.map(({ removed, active, name }) => `${removed} of ${active} ${name}`).join(' and ');
+  const removals = shrunk.map(({ list, removed, active }): Removal => ({ list, removed, active }));
   throw new ListShrunkError({ digest, removals, removedKeys }, requestNumber);
 }
 

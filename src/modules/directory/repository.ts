@@ -37,7 +37,7 @@ export interface Directory {
   /** The digest of the list that was refused last, or of the licenses that are kept although they are not listed. */
   readonly refusedDigest: string | null;
   /** What the list that was refused last would remove. */
-  readonly refusedRemovals: string | null;
+  readonly refusedRemovals: readonly Removal[] | null;
   readonly warnings: readonly DirectoryWarning[];
 }
 
@@ -61,7 +61,7 @@ const DIRECTORY_COLUMNS = [
   ageSeconds('refused_datetime').as('refusedAgeSeconds'),
   'accepted_digest as acceptedDigest',
   'refused_digest as refusedDigest',
-  'refused_removals as refusedRemovals',
+  sql<readonly Removal[] | null>`refused_removals`.as('refusedRemovals'),
   sql<readonly DirectoryWarning[]>`warnings`.as('warnings'),
 ] as const;
 
@@ -127,11 +127,17 @@ export async function lockDirectory(tx: OperatorTx, state: string, environment: 
     : { ...created, isNew: true };
 }
 
+/** How many of the active licenses a list removes. */
+export interface Removal {
+  readonly list: 'licenses' | 'laboratories';
+  readonly removed: number;
+  readonly active: number;
+}
+
 /** A list that was refused because it removes too many licenses. */
 export interface ListRefusal {
   readonly digest: string;
-  /** For users: how many licenses of how many. */
-  readonly removals: string;
+  readonly removals: readonly Removal[];
   readonly removedKeys: readonly string[];
 }
 
@@ -144,7 +150,7 @@ export async function saveListRefusal(
     .updateTable('directories')
     .set((eb) => ({
       refused_digest: digest,
-      refused_removals: removals,
+      refused_removals: JSON.stringify(removals),
       refused_keys: [...removedKeys],
       refused_datetime: eb.fn<Date>('now'),
     }))

@@ -32,7 +32,7 @@ export function requireOffered({ listed }: Offer, licenseKey: string): ListedLic
   }
   const problem = findCreationProblem(license);
   if (problem === undefined) return license;
-  throw new ServiceError('license_not_available', problem.detail, {
+  throw new ServiceError('license_not_available', problem.message.text, {
     reason: problem.reason,
     errors: [{ pointer, detail: 'is listed as deleted' }],
   });

@@ -1,22 +1,37 @@
 import type { License } from '../../domain/license.js';
 import type { LicenseProblem, ListProblem } from '../../domain/license-problem.js';
 import type { ListedLicense } from '../../domain/listed-license.js';
+import { createMessage, type Message } from '../../domain/message.js';
 import type { DirectoryEntry } from '../directory/index.js';
 
 /** Why a created license no longer matches the state's list, or why a listed one cannot be created. */
 export interface LicenseProblemView {
   readonly reason: LicenseProblem;
-  /** Text for users: what happened and what to do. */
-  readonly detail: string;
+  readonly message: Message;
   readonly since: Date | null;
 }
 
-const DETAILS: Readonly<Record<LicenseProblem, string>> = {
-  archived: 'The license was archived here. To restore it, PATCH it with "archived": false.',
-  missing:
+const MESSAGES_BY_REASON: Readonly<Record<LicenseProblem, Message>> = {
+  archived: createMessage(
+    'license_archived',
+    {},
+    'The license was archived here. To restore it, PATCH it with "archived": false.',
+  ),
+  missing: createMessage(
+    'license_missing',
+    {},
     'The state no longer lists the license. It stays unchanged here, and the problem ends once it is listed again.',
-  deleted: 'The state lists the license as deleted. It stays unchanged here; archive it if it is no longer needed.',
-  other_ubi: "The state lists the license under another UBI: it was sold, or the tenant's UBI was changed.",
+  ),
+  deleted: createMessage(
+    'license_deleted',
+    {},
+    'The state lists the license as deleted. It stays unchanged here; archive it if it is no longer needed.',
+  ),
+  other_ubi: createMessage(
+    'license_of_other_ubi',
+    {},
+    "The state lists the license under another UBI: it was sold, or the tenant's UBI was changed.",
+  ),
 };
 
 /** What a license is compared with. */
@@ -35,7 +50,7 @@ export function findLicenseProblem(
 ): LicenseProblemView | undefined {
   const toView = (reason: LicenseProblem, since: Date | null = null): LicenseProblemView => ({
     reason,
-    detail: DETAILS[reason],
+    message: MESSAGES_BY_REASON[reason],
     since,
   });
   if (license.archivedDatetime !== null) return toView('archived', license.archivedDatetime);
@@ -46,30 +61,33 @@ export function findLicenseProblem(
   return listing.ubiKey === ubiKey ? undefined : toView('other_ubi');
 }
 
-const DELETED =
-  'The state lists the license as deleted, so it cannot be created. If this is wrong, ask the state to correct its list.';
+const NOT_CREATABLE = createMessage(
+  'license_not_creatable',
+  {},
+  'The state lists the license as deleted, so it cannot be created. If this is wrong, ask the state to correct its list.',
+);
 
 /** Why a license that the state lists under the tenant's UBI cannot be created. Undefined if it can. */
 export const findCreationProblem = ({ isDeleted }: ListedLicense): LicenseProblemView | undefined =>
-  isDeleted ? { reason: 'deleted', detail: DELETED, since: null } : undefined;
+  isDeleted ? { reason: 'deleted', message: NOT_CREATABLE, since: null } : undefined;
 
 export interface ListProblemView {
   readonly reason: ListProblem;
-  /** Text for users: the possible causes and what to do. */
-  readonly detail: string;
+  /** The possible causes and what to do. */
+  readonly message: Message;
 }
 
 const CAUSES =
   'Either the UBI, the state or the environment of the tenant is wrong, or the state has not listed the licenses of the company under this UBI yet. Correct the UBI if it is wrong. Otherwise ask the state to correct its list, then call GET …/available-licenses again.';
 
-const LIST_DETAILS: Readonly<Record<ListProblem, string>> = {
-  none_listed: `The state lists no license under this UBI. ${CAUSES}`,
-  all_deleted: `The state lists all licenses under this UBI as deleted. ${CAUSES}`,
+const LIST_MESSAGES: Readonly<Record<ListProblem, Message>> = {
+  none_listed: createMessage('none_listed', {}, `The state lists no license under this UBI. ${CAUSES}`),
+  all_deleted: createMessage('all_deleted', {}, `The state lists all licenses under this UBI as deleted. ${CAUSES}`),
 };
 
 /** @param own the licenses that the state lists under the tenant's UBI */
 export function findListProblem(own: readonly ListedLicense[]): ListProblemView | undefined {
   if (own.some(({ isDeleted }) => !isDeleted)) return undefined;
   const reason = own.length === 0 ? 'none_listed' : 'all_deleted';
-  return { reason, detail: LIST_DETAILS[reason] };
+  return { reason, message: LIST_MESSAGES[reason] };
 }

@@ -263,7 +263,7 @@ function toState(licenseId: string | undefined, problem: LicenseProblemView | un
 const toProblemReply = (problem: LicenseProblemView | undefined) =>
   problem === undefined
     ? null
-    : { reason: problem.reason, detail: problem.detail, since_datetime: problem.since?.toISOString() ?? null };
+    : { reason: problem.reason, message: problem.message, since_datetime: problem.since?.toISOString() ?? null };
 
 const SHOWN_FIELDS = toFieldPairs([
   'id',

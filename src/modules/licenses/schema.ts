@@ -10,6 +10,7 @@ import {
   DatetimeInput,
   etagField,
   KnownOf,
+  MessageSchema,
   Named,
   Nullable,
   NullableObject,
@@ -154,7 +155,7 @@ const LicenseProblem = Named(
         description:
           '`archived`: archived here by a user. `missing`: the state no longer lists it. `deleted`: the state lists it as deleted. `other_ubi`: the state lists it under another UBI.',
       }),
-      detail: ResponseText({ description: 'Text for users: what happened and what to do.' }),
+      message: MessageSchema,
       since_datetime: Nullable(Datetime({ description: 'When the problem started. Null if unknown.' })),
     },
     {
@@ -267,7 +268,7 @@ export const DirectoryStatusSchema = Named(
               description:
                 '`none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted.',
             }),
-            detail: ResponseText({ description: 'Text for users: the possible causes and what to do.' }),
+            message: MessageSchema,
           }),
         ),
         { description: 'Why no listed license can be created. Null if at least one is listed and not deleted.' },

@@ -15,5 +15,5 @@ export {
   resumeAfterFix,
   scheduleNextRun,
   startDueSchedules,
-  toResumeDetail,
+  toResumeMessage,
 } from './service.js';

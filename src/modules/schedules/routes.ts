@@ -4,7 +4,7 @@ import { TenantParams } from '../../http/primitives.js';
 import type { App } from '../../http/server.js';
 import type { Schedule } from './repository.js';
 import { ScheduleSchema } from './schema.js';
-import { getSchedule, resumeSchedule, toResumeDetail } from './service.js';
+import { getSchedule, resumeSchedule, toResumeMessage } from './service.js';
 
 export interface SchedulesDeps {
   readonly db: Db;
@@ -59,6 +59,6 @@ export function toScheduleReply(schedule: Schedule | undefined, intervalSeconds:
     failures: schedule?.failures ?? 0,
     paused_datetime: schedule?.pausedAt?.toISOString() ?? null,
     reason: schedule?.pausedReason ?? null,
-    resume_detail: schedule === undefined ? null : toResumeDetail(schedule),
+    resume_message: schedule === undefined ? null : toResumeMessage(schedule),
   };
 }

@@ -1,13 +1,22 @@
 import Type from 'typebox';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
-import { Count, Datetime, KnownOf, Named, Nullable, Reply, ResponseText } from '../../http/primitives.js';
+import {
+  Count,
+  Datetime,
+  KnownOf,
+  MessageSchema,
+  Named,
+  Nullable,
+  NullableObject,
+  Reply,
+} from '../../http/primitives.js';
 
 export const ScheduleSchema = Named(
   'Schedule',
   Reply({
     status: KnownOf(['not_started', 'running', 'paused'], {
       description:
-        '`not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_detail` explains how to resume.',
+        '`not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_message` explains how to resume.',
     }),
     interval_seconds: Type.Integer({
       format: 'int32',
@@ -26,6 +35,8 @@ export const ScheduleSchema = Named(
     failures: Count({ description: 'Failed runs since the last success.' }),
     paused_datetime: Nullable(Datetime()),
     reason: Nullable(KnownOf(FAILURE_REASONS, { description: 'Why the schedule is paused.' })),
-    resume_detail: Nullable(ResponseText({ description: 'An explanation for users of how the schedule resumes.' })),
+    resume_message: NullableObject(MessageSchema, {
+      description: 'How the schedule resumes. Null if it is not paused.',
+    }),
   }),
 );

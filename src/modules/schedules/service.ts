@@ -1,5 +1,6 @@
 import { type Db, type Tx, withOperator, withTenant } from '../../db/database.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
+import { createMessage, type Message } from '../../domain/message.js';
 import { ServiceError } from '../../domain/service-error.js';
 import { inLockedTenant, inTenant, lockTenantRowIfFree } from '../tenants/index.js';
 import {
@@ -126,11 +127,17 @@ export const resumeSchedule = (db: Db, tenantId: string): Promise<Schedule> =>
     return schedule;
   });
 
-const RESUMES_AUTOMATICALLY =
-  'The sync is retried once a day. The regular interval resumes after a successful sync or POST …/schedule/resume.';
-const RESUMES_AFTER_FIX =
-  'Correct the login or the UBI, and the schedule resumes automatically. To retry now, start a sync or call POST …/schedule/resume.';
+const RETRIED_DAILY = createMessage(
+  'schedule_retried_daily',
+  {},
+  'Scheduled syncs are paused. The sync is retried once a day. The regular interval resumes after a successful sync or POST …/schedule/resume.',
+);
+const RESUMES_AFTER_FIX = createMessage(
+  'schedule_resumes_after_fix',
+  {},
+  'Scheduled syncs are paused. Correct the login or the UBI, and the schedule resumes automatically. To retry now, start a sync or call POST …/schedule/resume.',
+);
 
-/** Explains to users how a paused schedule resumes. */
-export const toResumeDetail = ({ pausedReason }: Schedule): string | null =>
-  pausedReason === null ? null : NEEDS_USER_ACTION.includes(pausedReason) ? RESUMES_AFTER_FIX : RESUMES_AUTOMATICALLY;
+/** How a paused schedule resumes; null if it is not paused. */
+export const toResumeMessage = ({ pausedReason }: Schedule): Message | null =>
+  pausedReason === null ? null : NEEDS_USER_ACTION.includes(pausedReason) ? RESUMES_AFTER_FIX : RETRIED_DAILY;

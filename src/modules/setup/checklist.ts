@@ -1,17 +1,27 @@
 import type { FailureReason } from '../../domain/failure-reason.js';
+import { type Message, toMessageAbout } from '../../domain/message.js';
 import { SETUP_STEPS, type SetupActor, type SetupCall, type SetupStep, STEP_CALLS } from '../../domain/setup.js';
 import { type CredentialState, isUsable, toRemediation } from '../credentials/index.js';
 import type { OwnLicense, OwnList } from '../licenses/index.js';
-import { type Schedule, toResumeDetail } from '../schedules/index.js';
+import { type Schedule, toResumeMessage } from '../schedules/index.js';
 import type { SyncRun } from '../syncs/index.js';
 import type { Ubi } from '../ubi/index.js';
+import {
+  toConflictsMessage,
+  toFailedMessage,
+  toRetryMessage,
+  toReviewMessage,
+  toStepMessage,
+  toSyncActiveMessage,
+  toUbiMessage,
+} from './messages.js';
 
 export interface SetupItem {
   readonly step: SetupStep;
   readonly status: 'done' | 'blocked' | 'todo';
-  readonly blockers: readonly string[];
+  readonly blockers: readonly Message[];
   /** Problems that do not block the step. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Message[];
   readonly who: SetupActor;
   /** The next call; `own` is the call of the step itself. */
   readonly call: SetupCall | 'own' | undefined;
@@ -20,7 +30,7 @@ export interface SetupItem {
 /** The state of a tenant from which the checklist is derived. */
 export interface SetupFacts {
   /** Why this deployment cannot reach the tenant's state; undefined if it can. */
-  readonly upstreamMissing: string | undefined;
+  readonly upstreamMissing: Message | undefined;
   readonly ubi: Pick<Ubi, 'status'> | undefined;
   readonly hasPreference: boolean;
   readonly credentials: readonly CredentialState[];
@@ -36,7 +46,10 @@ export interface SetupFacts {
   readonly openConflicts: number;
 }
 
-type RunState = Pick<SyncRun, 'id' | 'status' | 'reason' | 'reasonDetail' | 'needsOperator' | 'retryAt' | 'listDigest'>;
+type RunState = Pick<
+  SyncRun,
+  'id' | 'status' | 'reason' | 'reasonMessage' | 'needsOperator' | 'retryAt' | 'listDigest'
+>;
 
 /** The earlier steps that each step requires. */
 const REQUIRED_STEPS: Readonly<Record<SetupStep, readonly SetupStep[]>> = {
@@ -70,7 +83,7 @@ export function toChecklist(facts: SetupFacts): SetupItem[] {
 const toBlocked = (step: SetupStep, missing: readonly SetupStep[], first: SetupItem | undefined): SetupItem => ({
   step,
   status: 'blocked',
-  blockers: missing.map((earlier) => `Complete the step \`${earlier}\` first.`),
+  blockers: missing.map(toStepMessage),
   warnings: [],
   who: first?.who ?? 'admin',
   call: first?.call === 'own' ? undefined : first?.call,
@@ -85,7 +98,7 @@ const TO_ITEM: Readonly<Record<SetupStep, (facts: SetupFacts) => SetupItem>> = {
   first_sync: toFirstSyncItem,
 };
 
-const done = (step: SetupStep, warnings: readonly string[] = []): SetupItem => ({
+const done = (step: SetupStep, warnings: readonly Message[] = []): SetupItem => ({
   step,
   status: 'done',
   blockers: [],
@@ -107,15 +120,13 @@ const todo = (step: SetupStep, more: Partial<SetupItem> = {}): SetupItem => ({
 function toUbiItem({ ubi }: SetupFacts): SetupItem {
   if (ubi === undefined) return todo('ubi');
   if (ubi.status !== 'rejected') return done('ubi');
-  return todo('ubi', {
-    status: 'blocked',
-    blockers: [
-      "BioTrack does not recognize this UBI. Check the tenant's state, then set the UBI that this state issued to the company.",
-    ],
-  });
+  return todo('ubi', { status: 'blocked', blockers: [toUbiMessage()] });
 }
 
-const toLine = ({ description, detail }: CredentialState): string => `${description}: ${detail}`;
+const toCredentialMessages = (states: readonly CredentialState[]): Message[] =>
+  states.flatMap(({ description, message }) =>
+    message === null ? [] : [toMessageAbout('credential', description, message)],
+  );
 
 function toCredentialsItem({ credentials, upstreamMissing }: SetupFacts): SetupItem {
   const step = 'credentials';
@@ -123,14 +134,22 @@ function toCredentialsItem({ credentials, upstreamMissing }: SetupFacts): SetupI
     return todo(step, { status: 'blocked', blockers: [upstreamMissing], who: 'operator', call: undefined });
   }
   const unusable = credentials.filter((credential) => !isUsable(credential));
-  if (credentials.some(({ status }) => status === 'valid')) return done(step, unusable.map(toLine));
+  if (credentials.some(({ status }) => status === 'valid')) return done(step, toCredentialMessages(unusable));
   const remediation = toRemediation(credentials);
   const more = { who: remediation.who, call: remediation.call ?? 'own' } as const;
   const unverified = credentials.find(({ status }) => status === 'unverified');
   if (unverified !== undefined) {
-    return todo(step, { ...more, blockers: [toLine(unverified)], warnings: unusable.map(toLine) });
+    return todo(step, {
+      ...more,
+      blockers: toCredentialMessages([unverified]),
+      warnings: toCredentialMessages(unusable),
+    });
   }
-  return todo(step, { ...more, status: unusable.length === 0 ? 'todo' : 'blocked', blockers: unusable.map(toLine) });
+  return todo(step, {
+    ...more,
+    status: unusable.length === 0 ? 'todo' : 'blocked',
+    blockers: toCredentialMessages(unusable),
+  });
 }
 
 const LIST_LICENSES: SetupCall = {
@@ -143,26 +162,26 @@ function toLicensesItem({ list }: SetupFacts): SetupItem {
   const step = 'licenses';
   if (list === undefined) return todo(step);
   const created = list.licenses.filter(({ licenseId, problem }) => licenseId !== undefined && !isArchived(problem));
-  const lines = created.flatMap(toLicenseLines);
-  if (created.length > lines.length) return done(step, lines);
-  if (lines.length > 0) return todo(step, { status: 'blocked', blockers: lines, call: LIST_LICENSES });
+  const problems = created.flatMap(toLicenseMessages);
+  if (created.length > problems.length) return done(step, problems);
+  if (problems.length > 0) return todo(step, { status: 'blocked', blockers: problems, call: LIST_LICENSES });
   if (list.ageSeconds === null) return todo(step, { call: LIST_LICENSES });
   if (list.problem !== undefined) {
     const call = list.problem.reason === 'none_listed' ? STEP_CALLS.ubi : LIST_LICENSES;
-    return todo(step, { status: 'blocked', blockers: [list.problem.detail], call });
+    return todo(step, { status: 'blocked', blockers: [list.problem.message], call });
   }
   const offered = list.licenses.filter(({ isOffered }) => isOffered);
   const archived = offered.find(({ licenseId }) => licenseId !== undefined);
   if (archived === undefined || offered.some(({ licenseId }) => licenseId === undefined)) return todo(step);
   // All offered licenses are archived.
   const call = { operation_id: 'updateLicense', method: 'PATCH', path: `licenses/${archived.licenseId}` };
-  return todo(step, { status: 'blocked', blockers: offered.flatMap(toLicenseLines), call });
+  return todo(step, { status: 'blocked', blockers: offered.flatMap(toLicenseMessages), call });
 }
 
 const isArchived = (problem: OwnLicense['problem']): boolean => problem?.reason === 'archived';
 
-const toLicenseLines = ({ listed, problem }: OwnLicense): string[] =>
-  problem === undefined ? [] : [`${listed.licenseNumber}: ${problem.detail}`];
+const toLicenseMessages = ({ listed, problem }: OwnLicense): Message[] =>
+  problem === undefined ? [] : [toMessageAbout('license_number', listed.licenseNumber, problem.message)];
 
 /** Who must act after a run failed for this reason; an admin for all other reasons. */
 const ACTORS: Readonly<Partial<Record<FailureReason, SetupActor>>> = {
@@ -187,13 +206,13 @@ const CREDENTIAL_REASONS: readonly (FailureReason | null)[] = [
 function toFirstSyncItem(facts: SetupFacts): SetupItem {
   const { isSynced, activeRun, lastRun } = facts;
   const step = 'first_sync';
-  const retry = toRetryLine(activeRun);
-  const problem = retry ?? toProblemLine(facts);
-  if (isSynced) return done(step, [...(problem === undefined ? [] : [problem]), ...toLaterLines(facts)]);
+  const retry = findRetry(activeRun);
+  const problem = retry ?? findProblem(facts);
+  if (isSynced) return done(step, [...(problem === undefined ? [] : [problem]), ...toLaterMessages(facts)]);
   if (activeRun !== undefined) {
     return todo(step, {
       status: retry === undefined ? 'todo' : 'blocked',
-      blockers: [retry ?? 'A sync is in progress. No action is needed.'],
+      blockers: [retry ?? toSyncActiveMessage()],
       who: activeRun.needsOperator ? 'operator' : 'none',
       call: undefined,
     });
@@ -210,29 +229,22 @@ function toFirstSyncItem(facts: SetupFacts): SetupItem {
 }
 
 /** Warnings after the first sync that do not come from the last run. */
-function toLaterLines({ schedule, openConflicts }: SetupFacts): string[] {
-  const resume = schedule && toResumeDetail(schedule);
-  return [
-    ...(resume ? [`Scheduled syncs are paused. ${resume}`] : []),
-    ...(openConflicts > 0 ? [toConflictLine(openConflicts)] : []),
-  ];
+function toLaterMessages({ schedule, openConflicts }: SetupFacts): Message[] {
+  const resume = (schedule && toResumeMessage(schedule)) ?? undefined;
+  return [...(resume === undefined ? [] : [resume]), ...(openConflicts > 0 ? [toConflictsMessage(openConflicts)] : [])];
 }
 
-const toConflictLine = (count: number): string =>
-  `${count} ${count === 1 ? 'conflict is' : 'conflicts are'} open: several companies claim the same vendor and stay separate until an admin decides. GET …/conflicts?status=open lists what to decide.`;
-
-function toProblemLine({ lastRun, refusedDigest }: SetupFacts): string | undefined {
+function findProblem({ lastRun, refusedDigest }: SetupFacts): Message | undefined {
   if (lastRun === undefined) return undefined;
-  const { status, reason, reasonDetail, listDigest } = lastRun;
+  const { status, reason, reasonMessage, listDigest } = lastRun;
   // The list that the run would accept was accepted or replaced since, so the run cannot be confirmed any more.
   if (status === 'needs_review' && reason === 'list_shrunk' && listDigest !== refusedDigest) return undefined;
-  if (status === 'needs_review') return `The last sync needs a review. ${reasonDetail ?? ''}`;
-  return status === 'failed' ? `The last sync failed (${reason ?? 'internal'}): ${reasonDetail ?? ''}` : undefined;
+  if (status === 'needs_review') return toReviewMessage(reasonMessage);
+  return status === 'failed' ? toFailedMessage(reasonMessage) : undefined;
 }
 
 /** Undefined also for a run that was rescheduled without a failure, because its directory was busy. */
-function toRetryLine(run: RunState | undefined): string | undefined {
-  if (run === undefined || run.retryAt === null || run.reason === null) return undefined;
-  const { reason, reasonDetail, retryAt } = run;
-  return `The last sync failed (${reason}): ${reasonDetail ?? ''} The service retries it automatically at ${retryAt.toISOString()}.`;
-}
+const findRetry = (run: RunState | undefined): Message | undefined =>
+  run === undefined || run.retryAt === null || run.reason === null
+    ? undefined
+    : toRetryMessage(run.reasonMessage, run.retryAt);

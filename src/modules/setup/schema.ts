@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { SETUP_ACTORS, SETUP_STEPS } from '../../domain/setup.js';
-import { KnownOf, Named, NullableObject, Reply, ResponseText } from '../../http/primitives.js';
+import { KnownOf, MessageSchema, Named, NullableObject, Reply } from '../../http/primitives.js';
 import { NextStepSchema } from '../../http/problem.js';
 
 export const SetupSchema = Named(
@@ -15,12 +15,11 @@ export const SetupSchema = Named(
             description:
               '`todo`: ready to do, or in progress. `blocked`: an earlier step or a problem must be resolved first; see `blockers`.',
           }),
-          blockers: Type.Array(ResponseText(), {
-            description: 'What keeps the step from being done, and how to fix it. Text for users.',
+          blockers: Type.Array(MessageSchema, {
+            description: 'What keeps the step from being done, and how to fix it.',
           }),
-          warnings: Type.Array(ResponseText(), {
-            description:
-              'Problems that do not block this step, such as open conflicts or a paused schedule. Text for users.',
+          warnings: Type.Array(MessageSchema, {
+            description: 'Problems that do not block this step, such as open conflicts or a paused schedule.',
           }),
           who: KnownOf(SETUP_ACTORS, {
             description:

@@ -1,5 +1,6 @@
 import type { Biotrack } from '../../biotrack/index.js';
 import type { Db, Tx } from '../../db/database.js';
+import type { Message } from '../../domain/message.js';
 import { type Principal, toUserId } from '../../domain/principal.js';
 import type { NextStep } from '../../domain/service-error.js';
 import { toNextStep } from '../../domain/setup.js';
@@ -14,6 +15,7 @@ import { findActiveRun, findLastEndedRun, type SyncRun } from '../syncs/index.js
 import { inTenant, type Tenant } from '../tenants/index.js';
 import { findUbi, type Ubi } from '../ubi/index.js';
 import { type SetupItem, toChecklist } from './checklist.js';
+import { toLeftMessage, toNoAddressMessage, toUnsupportedMessage } from './messages.js';
 
 export interface Setup {
   readonly items: readonly SetupItem[];
@@ -72,12 +74,10 @@ function toCall(tenantId: string, { step, call }: SetupItem): NextStep | undefin
   return call === 'own' ? toNextStep(tenantId, step) : toNextStep(tenantId, step, call);
 }
 
-function findUpstreamMissing(biotrack: Biotrack, { state, environment }: Tenant): string | undefined {
-  const known = biotrack.findState(state);
-  if (known === undefined)
-    return `This deployment does not support the state ${state}. The operator must configure it, or change the state of the tenant.`;
+function findUpstreamMissing(biotrack: Biotrack, tenant: Tenant): Message | undefined {
+  const { environment } = tenant;
+  const known = biotrack.findState(tenant.state);
+  if (known === undefined) return toUnsupportedMessage(tenant);
   if (known.environments[environment] !== undefined) return undefined;
-  return known.status === 'left'
-    ? `${known.name} no longer uses BioTrack. Licenses in this state can no longer be synced.`
-    : `No BioTrack address is configured for ${known.name}, ${environment}. The operator must configure one.`;
+  return known.status === 'left' ? toLeftMessage(known.name) : toNoAddressMessage(known.name, environment);
 }

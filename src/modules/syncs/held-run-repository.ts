@@ -4,6 +4,7 @@ import { runStatement, statementBuilder, toStatement } from '../../db/single-sta
 import type { DB } from '../../db/tables.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
+import type { Message } from '../../domain/message.js';
 import type { RunStep } from '../../domain/sync-run.js';
 import type { RunResult } from '../../plans/index.js';
 import { enqueueRun, RUN_COLUMNS, type SyncRun, toResultColumns } from './repository.js';
@@ -50,7 +51,7 @@ export async function claimRun(db: Db, tenantId: string, id: string): Promise<Cl
       step: 'fetching',
       attempt: eb('attempt', '+', 1),
       reason: null,
-      reason_detail: null,
+      reason_message: null,
       operator_detail: null,
       needs_operator: false,
       retry_datetime: null,
@@ -130,7 +131,7 @@ export async function requeueWaitingRun(tx: Tx, run: Held, seconds: number): Pro
 /** What is saved about a failure. */
 export interface FailureColumns {
   readonly reason: FailureReason;
-  readonly reasonDetail: string;
+  readonly reasonMessage: Message;
   readonly operatorDetail: string | undefined;
   readonly needsOperator: boolean;
 }
@@ -155,7 +156,7 @@ export async function scheduleRetry(
       leased_until_datetime: null,
       attempt: eb('attempt', '-', isAttempt ? 0 : 1),
       reason: failure.reason,
-      reason_detail: failure.reasonDetail,
+      reason_message: JSON.stringify(failure.reasonMessage),
       operator_detail: failure.operatorDetail ?? null,
       needs_operator: failure.needsOperator,
       retry_datetime: sql<Date>`now() + make_interval(secs => ${seconds})`,

@@ -6,7 +6,6 @@ export {
   findLastEndedRun,
   findRun,
   insertRunningRun,
-  replaceRequester,
   type SyncRun,
   saveApplied,
   selectRuns,
@@ -14,6 +13,7 @@ export {
 export { deleteExpiredRuns } from './retention.js';
 export type { Retention } from './retention-repository.js';
 export { RETRY_POLICY, type RetryPolicy } from './retry-policy.js';
+export { replaceRequester } from './review-service.js';
 export { registerSyncsRoutes, toSyncRunReply } from './routes.js';
 export { type RunReport, type RunSyncDeps, runSync } from './run-sync.js';
 export { queueRun } from './service.js';

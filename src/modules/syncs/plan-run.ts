@@ -28,7 +28,7 @@ import { recordRunFailure, scheduleNextRun } from '../schedules/index.js';
 import { inLockedTenant, inTenant, type PlannedWork, planAndRecord, type Tenant } from '../tenants/index.js';
 import { finishRun, saveStep } from './held-run-repository.js';
 import type { LargePlans } from './large-plans.js';
-import { toReasonDetail } from './reason-details.js';
+import { toReasonMessage } from './messages.js';
 import { isListDismissed, type SyncRun } from './repository.js';
 import { RunFailure, RunLostError } from './run-ending.js';
 import { queueRun } from './service.js';
@@ -76,7 +76,7 @@ type Planned =
       readonly more: ReviewColumns;
     };
 
-type ReviewColumns = Pick<RunResult, 'status' | 'reason' | 'reasonDetail' | 'listDigest'>;
+type ReviewColumns = Pick<RunResult, 'status' | 'reason' | 'reasonMessage' | 'listDigest'>;
 
 /** Plans a run and records its result: applied, or stored if it is a preview or must be reviewed. */
 export async function planRun(
@@ -187,14 +187,13 @@ async function plan({ clock, guardRemovalPercent }: PlanRunDeps, run: SyncRun, l
   if (run.mode === 'preview') return store({ status: 'succeeded' });
   if (loaded.kind === 'refused') {
     const { refused } = loaded;
-    const reasonDetail = toReasonDetail('list_shrunk', refused);
-    return store({ status: 'needs_review', reason: 'list_shrunk', reasonDetail, listDigest: refused.refusal.digest });
+    const reasonMessage = toReasonMessage('list_shrunk', refused);
+    return store({ status: 'needs_review', reason: 'list_shrunk', reasonMessage, listDigest: refused.refusal.digest });
   }
   const removed = made.impact.removed - countAccepted(made, loaded.accepted);
   const violation = loaded.isFirst ? undefined : findGuardViolation({ ...made.impact, removed }, guardRemovalPercent);
   if (violation === undefined) return { kind: 'apply', inputs, plan: made, at };
-  const reasonDetail = `${violation}. Nothing was changed. Review the plan, then confirm or dismiss it.`;
-  return store({ status: 'needs_review', reasonDetail });
+  return store({ status: 'needs_review', reasonMessage: violation });
 }
 
 const countAccepted = ({ licenses }: SyncPlan, accepted: ReadonlySet<string>): number =>
@@ -210,8 +209,8 @@ async function record(
 ): Promise<RunResult> {
   switch (planned.kind) {
     case 'superseded': {
-      const reasonDetail = toReasonDetail('superseded');
-      const result = await finish(tx, run, { status: 'superseded', reason: 'superseded', reasonDetail });
+      const reasonMessage = toReasonMessage('superseded');
+      const result = await finish(tx, run, { status: 'superseded', reason: 'superseded', reasonMessage });
       const { mode, refresh, requestedBy } = run;
       const { strategy } = planned;
       await queueRun(tx, newId, tenantId, { trigger: 'superseded', mode, refresh, strategy, requestedBy });

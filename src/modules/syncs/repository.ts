@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { OperatorTx, Tx } from '../../db/database.js';
 import type { CredentialChoice } from '../../domain/credential-choice.js';
 import type { FailureReason } from '../../domain/failure-reason.js';
+import type { Message } from '../../domain/message.js';
 import { ServiceError } from '../../domain/service-error.js';
 import type { Strategy } from '../../domain/strategy.js';
 import type { RUN_TRIGGERS, RunStatus, RunStep, SyncCounts, SyncRows } from '../../domain/sync-run.js';
@@ -29,7 +30,7 @@ export interface SyncRun {
   readonly id: string;
   readonly status: RunStatus;
   readonly reason: FailureReason | null;
-  readonly reasonDetail: string | null;
+  readonly reasonMessage: Message | null;
   /** BioTrack's own text. For operators only. */
   readonly operatorDetail: string | null;
   /** Whether only the operator of this service can fix the failure. */
@@ -74,7 +75,7 @@ export const RUN_COLUMNS = [
   'id',
   'status',
   'reason',
-  'reason_detail as reasonDetail',
+  'reason_message as reasonMessage',
   'operator_detail as operatorDetail',
   'needs_operator as needsOperator',
   'trigger',
@@ -199,10 +200,10 @@ function insertRow(
 }
 
 /** Marks runs in review as superseded by a newer run and deletes their plans. */
-export async function supersedeReviews(tx: Tx, reasonDetail: string): Promise<void> {
+export async function supersedeReviews(tx: Tx, reasonMessage: Message): Promise<void> {
   const superseded = await tx
     .updateTable('sync_runs')
-    .set({ status: 'superseded', reason: 'superseded', reason_detail: reasonDetail, ...NO_PLAN })
+    .set({ status: 'superseded', reason: 'superseded', reason_message: JSON.stringify(reasonMessage), ...NO_PLAN })
     .where('status', '=', 'needs_review')
     .returning('id')
     .execute();
@@ -269,13 +270,13 @@ export async function forceRefresh(tx: Tx, id: string): Promise<void> {
     .execute();
 }
 
-export function toResultColumns({ status, reason, reasonDetail, warnings = [], skips = [], ...result }: RunResult) {
+export function toResultColumns({ status, reason, reasonMessage, warnings = [], skips = [], ...result }: RunResult) {
   const toJson = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
   return {
     status,
     step: 'done' as const,
     reason: reason ?? null,
-    reason_detail: reasonDetail ?? null,
+    reason_message: toJson(reasonMessage),
     operator_detail: result.operatorDetail ?? null,
     needs_operator: result.needsOperator ?? false,
     counts: toJson(result.counts),
@@ -307,10 +308,10 @@ export const finishReview = (tx: Tx, id: string, result: RunResult): Promise<Syn
     .executeTakeFirstOrThrow();
 
 /** Cancels a run in review and keeps its plan. The transaction must have locked the tenant. */
-export const saveDismissedReview = (tx: Tx, id: string, reasonDetail: string): Promise<SyncRun> =>
+export const saveDismissedReview = (tx: Tx, id: string, reasonMessage: Message): Promise<SyncRun> =>
   tx
     .updateTable('sync_runs')
-    .set({ status: 'canceled', reason: null, reason_detail: reasonDetail })
+    .set({ status: 'canceled', reason: null, reason_message: JSON.stringify(reasonMessage) })
     .where('id', '=', id)
     .where('status', '=', 'needs_review')
     .returning(RUN_COLUMNS)
@@ -386,10 +387,16 @@ export const selectAbandonedRuns = (tx: OperatorTx): Promise<AbandonedRun[]> =>
 const RETRY_ERASURE_SECONDS = 5;
 
 /**
- * Replaces a user who requested runs, and deletes their tickets for event streams.
+ * Replaces a user who requested or dismissed runs, and deletes their tickets for event streams.
+ * @param toDismissed the message of a run that was dismissed
  * @throws ServiceError `sync_in_progress` if one of these runs has not ended: it would still write the user
  */
-export async function replaceRequester(tx: Tx, from: string, to: string): Promise<void> {
+export async function replaceInRuns(
+  tx: Tx,
+  from: string,
+  to: string,
+  toDismissed: (dismissedBy: string) => Message,
+): Promise<void> {
   const active = await tx
     .selectFrom('sync_runs')
     .select('id')
@@ -408,4 +415,11 @@ export async function replaceRequester(tx: Tx, from: string, to: string): Promis
   }
   await deleteTicketsOf(tx, from);
   await tx.updateTable('sync_runs').set({ requested_by: to }).where('requested_by', '=', from).execute();
+  await tx
+    .updateTable('sync_runs')
+    .set({ reason_message: JSON.stringify(toDismissed(to)) })
+    .where(
+      sql<boolean>`reason_message @> ${JSON.stringify({ code: 'run_dismissed', params: { dismissed_by: from } })}::jsonb`,
+    )
+    .execute();
 }

@@ -12,7 +12,8 @@ import {
 import { acceptRefusedList, type DirectoryService } from '../directory/index.js';
 import { scheduleNextRun } from '../schedules/index.js';
 import { inLockedTenant, inTenant, planAndRecord, type Tenant } from '../tenants/index.js';
-import { findRun, finishReview, type SyncRun, saveDismissedReview } from './repository.js';
+import { toDismissedMessage } from './messages.js';
+import { findRun, finishReview, replaceInRuns, type SyncRun, saveDismissedReview } from './repository.js';
 import { queueRun } from './service.js';
 
 export interface ReviewPorts {
@@ -82,8 +83,12 @@ export const dismissRun = (db: Db, tenantId: string, runId: string, principal: P
       const { used, filtered } = rows;
       await saveDismissal(tx, { ...versions, rows: { used, filtered } });
     }
-    return saveDismissedReview(tx, runId, `Dismissed by ${toActor(principal)}.`);
+    return saveDismissedReview(tx, runId, toDismissedMessage(toActor(principal)));
   });
+
+/** Replaces a user who requested or dismissed runs. */
+export const replaceRequester = (tx: Tx, from: string, to: string): Promise<void> =>
+  replaceInRuns(tx, from, to, toDismissedMessage);
 
 async function requireConfirmable(tx: Tx, runId: string): Promise<SyncRun> {
   const run = await findRun(tx, runId);

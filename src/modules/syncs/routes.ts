@@ -20,8 +20,8 @@ import { parseWordList } from '../../http/word-list.js';
 import { cancelSync } from './cancel-service.js';
 import type { EventTickets } from './event-tickets.js';
 import { followRun, getRunEvent, type RunEvent } from './follow-run.js';
+import { toSkipText, toWarningMessage } from './messages.js';
 import { listPlan, type PlanPageItem } from './plan-service.js';
-import { toWarningDetail } from './reason-details.js';
 import type { SyncRun } from './repository.js';
 import { confirmRun, dismissRun, type ReviewPorts } from './review-service.js';
 import {
@@ -284,7 +284,7 @@ export function toSyncRunReply(run: SyncRun, { role }: Principal) {
     id: run.id,
     status: run.status,
     reason: run.reason,
-    reason_detail: run.reasonDetail,
+    reason_message: run.reasonMessage,
     operator_detail: role === 'operator' ? run.operatorDetail : null,
     trigger: run.trigger,
     mode: run.mode,
@@ -292,18 +292,13 @@ export function toSyncRunReply(run: SyncRun, { role }: Principal) {
     strategy: run.strategy,
     counts: run.counts && toSnakeCaseFields(run.counts, COUNT_FIELDS),
     rows: run.rows,
-    warnings: run.warnings.map((warning) => ({
-      code: warning.code,
-      license_number: warning.licenseNumber,
-      field: warning.code === 'row_partly_read' ? warning.field : null,
-      action: warning.code === 'list_not_read' ? warning.action : null,
-      detail: toWarningDetail(warning),
-    })),
-    skips: run.skips.map(({ reason, licenseNumber, ubi, name }) => ({
-      reason,
-      license_number: licenseNumber,
-      ubi,
-      name,
+    warnings: run.warnings.map((warning) => toWarningMessage(warning, run.counts?.conflicts ?? 0)),
+    skips: run.skips.map((skip) => ({
+      reason: skip.reason,
+      license_number: skip.licenseNumber,
+      ubi: skip.ubi,
+      name: skip.name,
+      text: toSkipText(skip),
     })),
     progress: { step: run.step, done: RUN_STEPS.indexOf(run.step), total: RUN_STEPS.length - 1 },
     directory_version: run.directoryVersion,
@@ -314,6 +309,7 @@ export function toSyncRunReply(run: SyncRun, { role }: Principal) {
     include_labs: run.includeLabs,
     applied_datetime: run.appliedAt?.toISOString() ?? null,
     attempt: run.attempt,
+    requested_by: run.requestedBy,
     requested_datetime: run.requestedAt.toISOString(),
     started_datetime: run.startedAt?.toISOString() ?? null,
     finished_datetime: run.finishedAt?.toISOString() ?? null,

@@ -7,7 +7,7 @@ import { DirectoryBusyError, ListShrunkError } from '../directory/index.js';
 import { isTenantGone } from '../tenants/index.js';
 import type { FailureColumns } from './held-run-repository.js';
 import { LargePlanBusyError } from './large-plans.js';
-import { mustOperatorAct, toReasonDetail, toUpstreamDetail } from './reason-details.js';
+import { mustOperatorAct, toReasonMessage, toUpstreamMessage } from './messages.js';
 import type { SyncRun } from './repository.js';
 import { type RetryPolicy, toRetryDelaySeconds } from './retry-policy.js';
 
@@ -74,10 +74,10 @@ function toFailure(error: unknown, attempt: number): Failure {
   const common = { reason, cause: toCause(error), refused: undefined };
   if (error instanceof BiotrackError) {
     const needsOperator = mustOperatorAct(error, attempt);
-    const reasonDetail = toUpstreamDetail(error, attempt, needsOperator);
-    return { ...common, reasonDetail, needsOperator, operatorDetail: error.upstreamText?.reveal() };
+    const reasonMessage = toUpstreamMessage(error, attempt, needsOperator);
+    return { ...common, reasonMessage, needsOperator, operatorDetail: error.upstreamText?.reveal() };
   }
-  const failure = { ...common, reasonDetail: toReasonDetail(reason, error), needsOperator: false };
+  const failure = { ...common, reasonMessage: toReasonMessage(reason, error), needsOperator: false };
   if (error instanceof LoginRefusedError)
     return { ...failure, refused: error.refused, operatorDetail: error.upstreamText ?? undefined };
   return { ...failure, operatorDetail: undefined };

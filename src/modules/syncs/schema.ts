@@ -4,13 +4,14 @@ import { CREDENTIAL_CHOICES } from '../../domain/credential-choice.js';
 import { FAILURE_REASONS } from '../../domain/failure-reason.js';
 import { STRATEGIES } from '../../domain/strategy.js';
 import { PLAN_ACTIONS, RUN_MODES, RUN_STATUSES, RUN_STEPS, RUN_TRIGGERS } from '../../domain/sync-run.js';
-import { ROW_FIELDS, SKIP_REASONS } from '../../domain/vendor.js';
+import { SKIP_REASONS } from '../../domain/vendor.js';
 import {
   Body,
   Count,
   Datetime,
   KnownOf,
   LongCount,
+  MessageSchema,
   Named,
   Nullable,
   NullableObject,
@@ -108,9 +109,10 @@ export const SyncRunSchema = Named(
     reason: Nullable(
       KnownOf(FAILURE_REASONS, { description: 'Why the run failed, or why it will be retried or reviewed.' }),
     ),
-    reason_detail: Nullable(
-      ResponseText({ description: 'An explanation for users: what the reason means and what to do.' }),
-    ),
+    reason_message: NullableObject(MessageSchema, {
+      description:
+        'What the reason means and what to do. `code` is the reason, if there is one; otherwise `too_many_changes` for a run in review, or `run_dismissed`.',
+    }),
     operator_detail: Nullable(
       ResponseText({
         description:
@@ -126,45 +128,10 @@ export const SyncRunSchema = Named(
     strategy: KnownOf(STRATEGIES),
     counts: NullableObject(SyncCounts),
     rows: NullableObject(SyncRows),
-    warnings: Type.Array(
-      Named(
-        'SyncWarning',
-        Reply({
-          code: KnownOf(
-            [
-              'ubi_turned_blank',
-              'open_conflicts',
-              'plan_dismissed',
-              'company_represents_another_vendor',
-              'companies_share_a_name',
-              'row_partly_read',
-              'list_not_read',
-              'missing_kept',
-              'list_dismissed',
-            ],
-            {
-              description:
-                "`ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used.",
-            },
-          ),
-          license_number: Nullable(ResponseText({ description: 'The license that the warning is about, if any.' })),
-          field: Nullable(
-            KnownOf(ROW_FIELDS, {
-              description: 'For `row_partly_read`: the field that cannot be read. Otherwise null.',
-            }),
-          ),
-          action: Nullable(
-            KnownOf(['sync_qa_lab', 'sync_third_party_transporter'], {
-              description: "For `list_not_read`: BioTrack's name of the list. Otherwise null.",
-            }),
-          ),
-          detail: ResponseText({ description: 'An explanation for users.' }),
-        }),
-      ),
-      {
-        description: 'Information for users about a run that did not fail. At most 100.',
-      },
-    ),
+    warnings: Type.Array(MessageSchema, {
+      description:
+        "Information for users about a run that did not fail. At most 100. `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `count` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row (`field`) cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state (`action`) could not be read. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used.",
+    }),
     skips: Type.Array(
       Named(
         'SkippedRow',
@@ -173,6 +140,7 @@ export const SyncRunSchema = Named(
           license_number: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
           ubi: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
           name: Nullable(ResponseText({ description: 'Null if the row has no readable value.' })),
+          text: ResponseText({ description: 'The reason in English, with the values above.' }),
         }),
       ),
       { description: "Skipped rows of the state's list, with reasons. At most 100." },
@@ -208,6 +176,11 @@ export const SyncRunSchema = Named(
     ),
     applied_datetime: Nullable(Datetime({ description: 'For a preview of a strategy switch: when it was applied.' })),
     attempt: Count({ description: 'The number of attempts so far.' }),
+    requested_by: ResponseText({
+      description:
+        'Who requested the run, as in the change feed: `user:…`, `api_key:…` or `schedule`. Erased users appear under a pseudonym.',
+      examples: ['user:user-1'],
+    }),
     requested_datetime: Datetime(),
     started_datetime: Nullable(Datetime()),
     finished_datetime: Nullable(Datetime()),

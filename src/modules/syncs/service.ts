@@ -8,7 +8,7 @@ import { requireCreationPreference } from '../creation-preference/index.js';
 import { requireUsableCredential } from '../credentials/index.js';
 import { inLockedTenant, inTenant } from '../tenants/index.js';
 import { requireUbi } from '../ubi/index.js';
-import { toReasonDetail } from './reason-details.js';
+import { toReasonMessage } from './messages.js';
 import {
   countOpenPreviews,
   findActiveRun,
@@ -93,7 +93,7 @@ export async function queueRun(tx: Tx, newId: () => string, tenantId: string, re
     if (request.trigger !== 'schedule') await retryNow(tx, tenantId, active.id);
     return (await findRun(tx, active.id)) ?? active;
   }
-  if (request.mode === 'full') await supersedeReviews(tx, toReasonDetail('superseded'));
+  if (request.mode === 'full') await supersedeReviews(tx, toReasonMessage('superseded'));
   return insertRun(tx, tenantId, { id: newId(), includeLabs: null, ...request });
 }
 

@@ -1662,7 +1662,7 @@ export interface components {
             /** @description Whether it was applied, or would be in a real run. */
             applied: boolean;
             /** @description Why it was not applied, and what to do. Null if it was applied. */
-            detail: string | null;
+            message: components["schemas"]["Message"] | null;
         };
         /** ConfigurationLicense */
         ConfigurationLicense: {
@@ -1900,8 +1900,8 @@ export interface components {
             ubi: string;
             /** @description The result of the last login. `unverified`: no login yet, or the UBI, state or environment changed since. `rejected`: wrong username or password. `refused`: BioTrack refused the login for another reason, for example because the account is locked or inactive. Only `valid` and `unverified` credentials are used; the others must be fixed first. An outage of BioTrack does not change the status. Known values: `unverified`, `valid`, `rejected`, `refused`, `ubi_rejected`, `privilege_missing`. Others may be added. */
             status: string;
-            /** @description What to do about the status; null for `valid`. Text for users. */
-            status_detail: string | null;
+            /** @description What to do about the status; null for `valid`. */
+            status_message: components["schemas"]["Message"] | null;
             /**
              * Format: date-time
              * @description When BioTrack last accepted or rejected it.
@@ -1949,8 +1949,8 @@ export interface components {
             credential: components["schemas"]["ChosenCredential"] | null;
             /** @description The status of the user's own credential; null if there is none. Known values: `unverified`, `valid`, `rejected`, `refused`, `ubi_rejected`, `privilege_missing`. Others may be added. */
             own_status: string | null;
-            /** @description What to do about `own_status`. Text for users. */
-            own_status_detail: string | null;
+            /** @description What to do about `own_status`. */
+            own_status_message: components["schemas"]["Message"] | null;
         };
         /** CredentialCoveragePage */
         CredentialCoveragePage: {
@@ -2434,8 +2434,7 @@ export interface components {
         LicenseProblem: {
             /** @description `archived`: archived here by a user. `missing`: the state no longer lists it. `deleted`: the state lists it as deleted. `other_ubi`: the state lists it under another UBI. Known values: `archived`, `missing`, `deleted`, `other_ubi`. Others may be added. */
             reason: string;
-            /** @description Text for users: what happened and what to do. */
-            detail: string;
+            message: components["schemas"]["Message"];
             /**
              * Format: date-time
              * @description When the problem started. Null if unknown.
@@ -2452,8 +2451,7 @@ export interface components {
         ListProblem: {
             /** @description `none_listed`: the state lists no license under the UBI of the tenant. `all_deleted`: it lists all of them as deleted. Known values: `none_listed`, `all_deleted`. Others may be added. */
             reason: string;
-            /** @description Text for users: the possible causes and what to do. */
-            detail: string;
+            message: components["schemas"]["Message"];
         };
         /** Me */
         Me: {
@@ -2478,6 +2476,31 @@ export interface components {
              * @example 2026-11-24T08:15:30.000Z
              */
             expires_datetime: string | null;
+        };
+        /**
+         * Message
+         * @description A message for users.
+         */
+        Message: {
+            /**
+             * @description Known values: `step_required`, `ubi_not_recognized`, `state_not_supported`, `state_left`, `address_missing`, `sync_active`, `sync_failed`, `sync_retry_scheduled`, `sync_needs_review`, `credential_valid`, `credential_lacks_laboratories`, `credential_unverified`, `credential_rejected`, `credential_refused`, `credential_ubi_rejected`, `credential_privilege_missing`, `credential_not_decryptable`, `credential_state_unknown`, `login_unavailable`, `license_archived`, `license_missing`, `license_deleted`, `license_of_other_ubi`, `license_not_creatable`, `none_listed`, `all_deleted`, `schedule_retried_daily`, `schedule_resumes_after_fix`, `credentials_rejected`, `login_refused`, `ubi_rejected`, `privilege_missing`, `upstream_timeout`, `upstream_unreachable`, `upstream_invalid_response`, `upstream_rejected`, `upstream_session_lost`, `upstream_throttled`, `upstream_trouble`, `list_empty`, `credentials_missing`, `credential_unreadable`, `unknown_state`, `list_shrunk`, `superseded`, `storage_unavailable`, `interrupted`, `internal`, `too_many_changes`, `run_dismissed`, `ubi_turned_blank`, `open_conflicts`, `plan_dismissed`, `company_represents_another_vendor`, `companies_share_a_name`, `row_partly_read`, `list_not_read`, `missing_kept`, `list_dismissed`, `credential_needs_password`, `credential_needs_verification`, `credential_kept`, `license_needs_login`, `license_needs_new_list`. Others may be added.
+             * @example step_required
+             */
+            code: string;
+            /**
+             * @description Every fact in `text`: strings, numbers or lists of strings. `{}` if there is none. The API guide lists the params of each code.
+             * @example {
+             *       "step": "ubi"
+             *     }
+             */
+            params: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The message in English, for developers. Can change; use `code` and `params` for a translation.
+             * @example Complete the step `ubi` first.
+             */
+            text: string;
         };
         /** Namesake */
         Namesake: {
@@ -2681,7 +2704,7 @@ export interface components {
         };
         /** Schedule */
         Schedule: {
-            /** @description `not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_detail` explains how to resume. Known values: `not_started`, `running`, `paused`. Others may be added. */
+            /** @description `not_started`: the tenant has no license that creates companies. `running`: syncs start automatically. `paused`: runs failed; `resume_message` explains how to resume. Known values: `not_started`, `running`, `paused`. Others may be added. */
             status: string;
             /**
              * Format: int32
@@ -2712,8 +2735,8 @@ export interface components {
             paused_datetime: string | null;
             /** @description Why the schedule is paused. Known values: `credentials_rejected`, `login_refused`, `ubi_rejected`, `privilege_missing`, `upstream_timeout`, `upstream_unreachable`, `upstream_invalid_response`, `upstream_rejected`, `upstream_session_lost`, `upstream_throttled`, `upstream_trouble`, `list_empty`, `credentials_missing`, `credential_unreadable`, `unknown_state`, `list_shrunk`, `superseded`, `storage_unavailable`, `interrupted`, `internal`. Others may be added. */
             reason: string | null;
-            /** @description An explanation for users of how the schedule resumes. */
-            resume_detail: string | null;
+            /** @description How the schedule resumes. Null if it is not paused. */
+            resume_message: components["schemas"]["Message"] | null;
         };
         /** Setup */
         Setup: {
@@ -2727,10 +2750,10 @@ export interface components {
             step: string;
             /** @description `todo`: ready to do, or in progress. `blocked`: an earlier step or a problem must be resolved first; see `blockers`. Known values: `done`, `blocked`, `todo`. Others may be added. */
             status: string;
-            /** @description What keeps the step from being done, and how to fix it. Text for users. */
-            blockers: string[];
-            /** @description Problems that do not block this step, such as open conflicts or a paused schedule. Text for users. */
-            warnings: string[];
+            /** @description What keeps the step from being done, and how to fix it. */
+            blockers: components["schemas"]["Message"][];
+            /** @description Problems that do not block this step, such as open conflicts or a paused schedule. */
+            warnings: components["schemas"]["Message"][];
             /** @description Who must act next. `admin`: an admin of the tenant. `biotrack_administrator`: the administrator of the company's BioTrack account, who grants privileges. `operator`: the operator of this service. `none`: the step is done or in progress. Known values: `admin`, `biotrack_administrator`, `operator`, `none`. Others may be added. */
             who: string;
         };
@@ -2744,6 +2767,8 @@ export interface components {
             ubi: string | null;
             /** @description Null if the row has no readable value. */
             name: string | null;
+            /** @description The reason in English, with the values above. */
+            text: string;
         };
         /** State */
         State: {
@@ -2924,8 +2949,8 @@ export interface components {
             status: string;
             /** @description Why the run failed, or why it will be retried or reviewed. Known values: `credentials_rejected`, `login_refused`, `ubi_rejected`, `privilege_missing`, `upstream_timeout`, `upstream_unreachable`, `upstream_invalid_response`, `upstream_rejected`, `upstream_session_lost`, `upstream_throttled`, `upstream_trouble`, `list_empty`, `credentials_missing`, `credential_unreadable`, `unknown_state`, `list_shrunk`, `superseded`, `storage_unavailable`, `interrupted`, `internal`. Others may be added. */
             reason: string | null;
-            /** @description An explanation for users: what the reason means and what to do. */
-            reason_detail: string | null;
+            /** @description What the reason means and what to do. `code` is the reason, if there is one; otherwise `too_many_changes` for a run in review, or `run_dismissed`. */
+            reason_message: components["schemas"]["Message"] | null;
             /** @description BioTrack's own text about the failure, at most 300 characters, without the login that was sent. Only for operators; null for all other callers. */
             operator_detail: string | null;
             /** @description What started the run. `request`: an API call. `setup_completed`: the first license that creates companies. `schedule`: the sync schedule. `superseded`: the run replaces a superseded one. Known values: `request`, `setup_completed`, `schedule`, `superseded`. Others may be added. */
@@ -2938,8 +2963,8 @@ export interface components {
             strategy: string;
             counts: components["schemas"]["SyncCounts"] | null;
             rows: components["schemas"]["SyncRows"] | null;
-            /** @description Information for users about a run that did not fail. At most 100. */
-            warnings: components["schemas"]["SyncWarning"][];
+            /** @description Information for users about a run that did not fail. At most 100. `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `count` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row (`field`) cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state (`action`) could not be read. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used. */
+            warnings: components["schemas"]["Message"][];
             /** @description Skipped rows of the state's list, with reasons. At most 100. */
             skips: components["schemas"]["SkippedRow"][];
             progress: components["schemas"]["SyncProgress"];
@@ -2963,6 +2988,11 @@ export interface components {
              * @description The number of attempts so far.
              */
             attempt: number;
+            /**
+             * @description Who requested the run, as in the change feed: `user:…`, `api_key:…` or `schedule`. Erased users appear under a pseudonym.
+             * @example user:user-1
+             */
+            requested_by: string;
             /**
              * Format: date-time
              * @example 2026-11-24T08:15:30.000Z
@@ -2993,19 +3023,6 @@ export interface components {
              * @description The absolute URL of the next page, or null on the last page.
              */
             next_page: string | null;
-        };
-        /** SyncWarning */
-        SyncWarning: {
-            /** @description `ubi_turned_blank`: the state no longer lists a UBI for the license. `open_conflicts`: several companies claim the same vendor; `counts.conflicts` is the number of such vendors. `plan_dismissed`: a user dismissed the plan for this list. `company_represents_another_vendor`: after the previewed switch, the license's company would represent another vendor. `companies_share_a_name`: after the previewed switch, several companies would share a name. `row_partly_read`: a value of the license's row cannot be read; the license keeps its last known value. `list_not_read`: an optional list of the state could not be read; see `action`. `missing_kept`: new rows of the list have no readable license number, so licenses that are not listed are kept until an operator confirms the run. `list_dismissed`: the state's list is much shorter and was dismissed, so the last accepted list is used. Known values: `ubi_turned_blank`, `open_conflicts`, `plan_dismissed`, `company_represents_another_vendor`, `companies_share_a_name`, `row_partly_read`, `list_not_read`, `missing_kept`, `list_dismissed`. Others may be added. */
-            code: string;
-            /** @description The license that the warning is about, if any. */
-            license_number: string | null;
-            /** @description For `row_partly_read`: the field that cannot be read. Otherwise null. Known values: `ubi`, `name`, `license_type`, `producer`, `processor`, `retail`, `medical`, `transporter`, `address`, `deleted`, `transaction_id`, `transaction_id_original`. Others may be added. */
-            field: string | null;
-            /** @description For `list_not_read`: BioTrack's name of the list. Otherwise null. Known values: `sync_qa_lab`, `sync_third_party_transporter`. Others may be added. */
-            action: string | null;
-            /** @description An explanation for users. */
-            detail: string;
         };
         /** Tenant */
         Tenant: {
@@ -3270,8 +3287,7 @@ export interface components {
              * @example sync_vendor
              */
             missing_privilege: string | null;
-            /** @description What the result means and what to do. Text for users. */
-            detail: string;
+            message: components["schemas"]["Message"];
             credential: components["schemas"]["Credential"];
         };
         /**
@@ -6374,10 +6390,22 @@ export interface operations {
                      *           "step": "text",
                      *           "status": "text",
                      *           "blockers": [
-                     *             "text"
+                     *             {
+                     *               "code": "step_required",
+                     *               "params": {
+                     *                 "step": "ubi"
+                     *               },
+                     *               "text": "Complete the step `ubi` first."
+                     *             }
                      *           ],
                      *           "warnings": [
-                     *             "text"
+                     *             {
+                     *               "code": "step_required",
+                     *               "params": {
+                     *                 "step": "ubi"
+                     *               },
+                     *               "text": "Complete the step `ubi` first."
+                     *             }
                      *           ],
                      *           "who": "text"
                      *         }
@@ -7572,7 +7600,13 @@ export interface operations {
                      *           "before": null,
                      *           "after": null,
                      *           "applied": true,
-                     *           "detail": null
+                     *           "message": {
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
+                     *           }
                      *         }
                      *       ],
                      *       "configuration": {
@@ -10304,7 +10338,13 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "status": "text",
                      *       "reason": null,
-                     *       "reason_detail": null,
+                     *       "reason_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "operator_detail": null,
                      *       "trigger": "text",
                      *       "mode": "text",
@@ -10333,11 +10373,11 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "text",
-                     *           "license_number": null,
-                     *           "field": null,
-                     *           "action": null,
-                     *           "detail": "text"
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
                      *         }
                      *       ],
                      *       "skips": [
@@ -10345,7 +10385,8 @@ export interface operations {
                      *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
-                     *           "name": null
+                     *           "name": null,
+                     *           "text": "text"
                      *         }
                      *       ],
                      *       "progress": {
@@ -10362,6 +10403,7 @@ export interface operations {
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
+                     *       "requested_by": "user:user-1",
                      *       "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *       "started_datetime": "2026-11-24T08:15:30.000Z",
                      *       "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -11033,7 +11075,13 @@ export interface operations {
                      *           "owner_user_id": "user-1",
                      *           "ubi": "422000931",
                      *           "status": "text",
-                     *           "status_detail": null,
+                     *           "status_message": {
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
+                     *           },
                      *           "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *           "last_used_datetime": "2026-11-24T08:15:30.000Z",
                      *           "etag": "\"3\"",
@@ -11308,7 +11356,13 @@ export interface operations {
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
                      *       "status": "text",
-                     *       "status_detail": null,
+                     *       "status_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
                      *       "etag": "\"3\"",
@@ -11661,7 +11715,13 @@ export interface operations {
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
                      *       "status": "text",
-                     *       "status_detail": null,
+                     *       "status_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
                      *       "etag": "\"3\"",
@@ -12274,7 +12334,13 @@ export interface operations {
                      *       "owner_user_id": "user-1",
                      *       "ubi": "422000931",
                      *       "status": "text",
-                     *       "status_detail": null,
+                     *       "status_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_used_datetime": "2026-11-24T08:15:30.000Z",
                      *       "etag": "\"3\"",
@@ -12664,7 +12730,13 @@ export interface operations {
                      *       "result": "text",
                      *       "remembered": true,
                      *       "missing_privilege": "sync_vendor",
-                     *       "detail": "text",
+                     *       "message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "credential": {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *         "description": "text",
@@ -12674,7 +12746,13 @@ export interface operations {
                      *         "owner_user_id": "user-1",
                      *         "ubi": "422000931",
                      *         "status": "text",
-                     *         "status_detail": null,
+                     *         "status_message": {
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
+                     *         },
                      *         "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *         "last_used_datetime": "2026-11-24T08:15:30.000Z",
                      *         "etag": "\"3\"",
@@ -13034,7 +13112,13 @@ export interface operations {
                      *             "reason": "text"
                      *           },
                      *           "own_status": null,
-                     *           "own_status_detail": null
+                     *           "own_status_message": {
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
+                     *           }
                      *         }
                      *       ],
                      *       "next_page": null
@@ -13302,7 +13386,13 @@ export interface operations {
                      *           "license_id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "problem": {
                      *             "reason": "text",
-                     *             "detail": "text",
+                     *             "message": {
+                     *               "code": "step_required",
+                     *               "params": {
+                     *                 "step": "ubi"
+                     *               },
+                     *               "text": "Complete the step `ubi` first."
+                     *             },
                      *             "since_datetime": "2026-11-24T08:15:30.000Z"
                      *           },
                      *           "active": true,
@@ -13313,7 +13403,13 @@ export interface operations {
                      *         "age_seconds": 42,
                      *         "problem": {
                      *           "reason": "text",
-                     *           "detail": "text"
+                     *           "message": {
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
+                     *           }
                      *         }
                      *       },
                      *       "next_page": null
@@ -13637,7 +13733,13 @@ export interface operations {
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *           "problem": {
                      *             "reason": "text",
-                     *             "detail": "text",
+                     *             "message": {
+                     *               "code": "step_required",
+                     *               "params": {
+                     *                 "step": "ubi"
+                     *               },
+                     *               "text": "Complete the step `ubi` first."
+                     *             },
                      *             "since_datetime": "2026-11-24T08:15:30.000Z"
                      *           },
                      *           "etag": "\"3\"",
@@ -13920,7 +14022,13 @@ export interface operations {
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *       "problem": {
                      *         "reason": "text",
-                     *         "detail": "text",
+                     *         "message": {
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
+                     *         },
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
                      *       },
                      *       "etag": "\"3\"",
@@ -14301,7 +14409,11 @@ export interface operations {
                      *             "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *             "problem": {
                      *               "reason": "text",
-                     *               "detail": "text",
+                     *               "message": {
+                     *                 "code": null,
+                     *                 "params": null,
+                     *                 "text": null
+                     *               },
                      *               "since_datetime": "2026-11-24T08:15:30.000Z"
                      *             },
                      *             "etag": "\"3\"",
@@ -14681,7 +14793,13 @@ export interface operations {
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *       "problem": {
                      *         "reason": "text",
-                     *         "detail": "text",
+                     *         "message": {
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
+                     *         },
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
                      *       },
                      *       "etag": "\"3\"",
@@ -15305,7 +15423,13 @@ export interface operations {
                      *       "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *       "problem": {
                      *         "reason": "text",
-                     *         "detail": "text",
+                     *         "message": {
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
+                     *         },
                      *         "since_datetime": "2026-11-24T08:15:30.000Z"
                      *       },
                      *       "etag": "\"3\"",
@@ -15698,7 +15822,13 @@ export interface operations {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "status": "text",
                      *           "reason": null,
-                     *           "reason_detail": null,
+                     *           "reason_message": {
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
+                     *           },
                      *           "operator_detail": null,
                      *           "trigger": "text",
                      *           "mode": "text",
@@ -15727,11 +15857,11 @@ export interface operations {
                      *           },
                      *           "warnings": [
                      *             {
-                     *               "code": "text",
-                     *               "license_number": null,
-                     *               "field": null,
-                     *               "action": null,
-                     *               "detail": "text"
+                     *               "code": "step_required",
+                     *               "params": {
+                     *                 "step": "ubi"
+                     *               },
+                     *               "text": "Complete the step `ubi` first."
                      *             }
                      *           ],
                      *           "skips": [
@@ -15739,7 +15869,8 @@ export interface operations {
                      *               "reason": "text",
                      *               "license_number": null,
                      *               "ubi": null,
-                     *               "name": null
+                     *               "name": null,
+                     *               "text": "text"
                      *             }
                      *           ],
                      *           "progress": {
@@ -15756,6 +15887,7 @@ export interface operations {
                      *           "include_labs": null,
                      *           "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *           "attempt": 0,
+                     *           "requested_by": "user:user-1",
                      *           "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *           "started_datetime": "2026-11-24T08:15:30.000Z",
                      *           "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -16015,7 +16147,13 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "status": "text",
                      *       "reason": null,
-                     *       "reason_detail": null,
+                     *       "reason_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "operator_detail": null,
                      *       "trigger": "text",
                      *       "mode": "text",
@@ -16044,11 +16182,11 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "text",
-                     *           "license_number": null,
-                     *           "field": null,
-                     *           "action": null,
-                     *           "detail": "text"
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
                      *         }
                      *       ],
                      *       "skips": [
@@ -16056,7 +16194,8 @@ export interface operations {
                      *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
-                     *           "name": null
+                     *           "name": null,
+                     *           "text": "text"
                      *         }
                      *       ],
                      *       "progress": {
@@ -16073,6 +16212,7 @@ export interface operations {
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
+                     *       "requested_by": "user:user-1",
                      *       "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *       "started_datetime": "2026-11-24T08:15:30.000Z",
                      *       "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -16419,7 +16559,13 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "status": "text",
                      *       "reason": null,
-                     *       "reason_detail": null,
+                     *       "reason_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "operator_detail": null,
                      *       "trigger": "text",
                      *       "mode": "text",
@@ -16448,11 +16594,11 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "text",
-                     *           "license_number": null,
-                     *           "field": null,
-                     *           "action": null,
-                     *           "detail": "text"
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
                      *         }
                      *       ],
                      *       "skips": [
@@ -16460,7 +16606,8 @@ export interface operations {
                      *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
-                     *           "name": null
+                     *           "name": null,
+                     *           "text": "text"
                      *         }
                      *       ],
                      *       "progress": {
@@ -16477,6 +16624,7 @@ export interface operations {
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
+                     *       "requested_by": "user:user-1",
                      *       "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *       "started_datetime": "2026-11-24T08:15:30.000Z",
                      *       "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -16731,7 +16879,13 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "status": "text",
                      *       "reason": null,
-                     *       "reason_detail": null,
+                     *       "reason_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "operator_detail": null,
                      *       "trigger": "text",
                      *       "mode": "text",
@@ -16760,11 +16914,11 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "text",
-                     *           "license_number": null,
-                     *           "field": null,
-                     *           "action": null,
-                     *           "detail": "text"
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
                      *         }
                      *       ],
                      *       "skips": [
@@ -16772,7 +16926,8 @@ export interface operations {
                      *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
-                     *           "name": null
+                     *           "name": null,
+                     *           "text": "text"
                      *         }
                      *       ],
                      *       "progress": {
@@ -16789,6 +16944,7 @@ export interface operations {
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
+                     *       "requested_by": "user:user-1",
                      *       "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *       "started_datetime": "2026-11-24T08:15:30.000Z",
                      *       "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -18011,7 +18167,13 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "status": "text",
                      *       "reason": null,
-                     *       "reason_detail": null,
+                     *       "reason_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "operator_detail": null,
                      *       "trigger": "text",
                      *       "mode": "text",
@@ -18040,11 +18202,11 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "text",
-                     *           "license_number": null,
-                     *           "field": null,
-                     *           "action": null,
-                     *           "detail": "text"
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
                      *         }
                      *       ],
                      *       "skips": [
@@ -18052,7 +18214,8 @@ export interface operations {
                      *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
-                     *           "name": null
+                     *           "name": null,
+                     *           "text": "text"
                      *         }
                      *       ],
                      *       "progress": {
@@ -18069,6 +18232,7 @@ export interface operations {
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
+                     *       "requested_by": "user:user-1",
                      *       "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *       "started_datetime": "2026-11-24T08:15:30.000Z",
                      *       "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -18414,7 +18578,13 @@ export interface operations {
                      *       "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *       "status": "text",
                      *       "reason": null,
-                     *       "reason_detail": null,
+                     *       "reason_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       },
                      *       "operator_detail": null,
                      *       "trigger": "text",
                      *       "mode": "text",
@@ -18443,11 +18613,11 @@ export interface operations {
                      *       },
                      *       "warnings": [
                      *         {
-                     *           "code": "text",
-                     *           "license_number": null,
-                     *           "field": null,
-                     *           "action": null,
-                     *           "detail": "text"
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
                      *         }
                      *       ],
                      *       "skips": [
@@ -18455,7 +18625,8 @@ export interface operations {
                      *           "reason": "text",
                      *           "license_number": null,
                      *           "ubi": null,
-                     *           "name": null
+                     *           "name": null,
+                     *           "text": "text"
                      *         }
                      *       ],
                      *       "progress": {
@@ -18472,6 +18643,7 @@ export interface operations {
                      *       "include_labs": null,
                      *       "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *       "attempt": 0,
+                     *       "requested_by": "user:user-1",
                      *       "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *       "started_datetime": "2026-11-24T08:15:30.000Z",
                      *       "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -18817,7 +18989,13 @@ export interface operations {
                      *       "failures": 0,
                      *       "paused_datetime": "2026-11-24T08:15:30.000Z",
                      *       "reason": null,
-                     *       "resume_detail": null
+                     *       "resume_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Schedule"];
@@ -19067,7 +19245,13 @@ export interface operations {
                      *       "failures": 0,
                      *       "paused_datetime": "2026-11-24T08:15:30.000Z",
                      *       "reason": null,
-                     *       "resume_detail": null
+                     *       "resume_message": {
+                     *         "code": "step_required",
+                     *         "params": {
+                     *           "step": "ubi"
+                     *         },
+                     *         "text": "Complete the step `ubi` first."
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Schedule"];
