@@ -121,9 +121,12 @@ const VARIABLES = {
   VAULT_KEYSET_FILE: text('File with the keys that encrypt BioTrack passwords. Required with `DATABASE_URL`.', {
     whenUnset: 'local mode creates a keyset',
   }),
-  BIOTRACK_STATES_FILE: text('JSON file that replaces the built-in list of states and their BioTrack URLs.', {
-    whenUnset: 'built-in states',
-  }),
+  BIOTRACK_STATES_FILE: text(
+    'JSON file that replaces the built-in list of states with their BioTrack URLs and license types.',
+    {
+      whenUnset: 'built-in states',
+    },
+  ),
   HTTPS_PROXY: url(['http:', 'https:'], {
     description:
       'Proxy for requests to BioTrack, with user and password if it requires them. Loopback addresses never use it.',

@@ -30,3 +30,10 @@ export const toUnlistedLicense = (licenseKey: string, licenseNumber: string): Li
   transactionIdOriginal: null,
   contentHash: '',
 });
+
+/** The type of a license for replies. A code that the states file does not define is shown as it is. */
+export const toLicenseTypeLabel = ({
+  licenseType,
+  licenseTypeRaw,
+}: Pick<ListedLicense, 'licenseType' | 'licenseTypeRaw'>): string | null =>
+  licenseType ?? (licenseTypeRaw === null ? null : `Type ${licenseTypeRaw}`);

@@ -5,12 +5,14 @@ import { until } from '../helpers/until.js';
 
 /** The tenant's own licenses: available ones, created ones, archive and restore. */
 
+const LICENSE_TYPES: Readonly<Record<string, string>> = { '1': 'Producer', '2': 'Processor', '8': 'Retailer' };
+
 const service = await startTestService(t, {
   directoryMaxAgeSeconds: 1,
   states: (environment) => ({
     NM: {
       environments: { production: environment, training: environment },
-      license_types: { '1': 'Producer', '2': 'Processor', '8': 'Retailer' },
+      license_types: LICENSE_TYPES,
     },
   }),
 });
@@ -63,6 +65,8 @@ t.test('listAvailableLicenses', async (t) => {
   const shown = body.data.find(({ license_number }: Available) => license_number === first?.location);
   t.match(shown.address, { city: first?.city, state: first?.state, zip: first?.zip });
   t.equal(shown.license_type_raw, String(first?.locationtype));
+  for (const { license_type: type, license_type_raw: raw } of body.data)
+    t.equal(type, LICENSE_TYPES[raw] ?? `Type ${raw}`, 'an unknown code is shown');
   t.strictSame(
     shown.activities,
     (['producer', 'processor', 'retail', 'medical'] as const).filter((name) => first?.[name] === true).sort(),

@@ -1,7 +1,7 @@
 import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { toLicenseKey, toUbiKey } from '../../domain/key.js';
-import { SHOWN_LISTING_FIELDS, type ShownListing } from '../../domain/license-fields.js';
+import { SHOWN_LISTING_FIELDS, type ShownListing, toLicenseTypeLabel } from '../../domain/license-fields.js';
 import { fromSnakeCaseFields, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
 import { toEtag } from '../../http/etag.js';
@@ -324,6 +324,7 @@ const LICENSE_REPLY_FIELDS = toFieldPairs([
 function toCompanyLicenseReply(license: CompanyLicenseView) {
   const { line1, line2, city, state, zip, missingSinceDatetime } = license;
   return Object.assign(toSnakeCaseFields(license, LICENSE_REPLY_FIELDS), {
+    license_type: toLicenseTypeLabel(license),
     address: { line1, line2, city, state, zip },
     missing_since_datetime: missingSinceDatetime === null ? null : new Date(missingSinceDatetime).toISOString(),
   });

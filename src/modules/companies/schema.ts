@@ -46,7 +46,13 @@ export const licenseFields = {
     examples: ['220091777'],
   }),
   name: Nullable(ResponseText({ description: 'The trade name of the site.' })),
-  license_type: Nullable(ResponseText({ description: "The meaning of the state's code. Null for an unknown code." })),
+  license_type: Nullable(
+    ResponseText({
+      description:
+        "The label of the state's code, see `GET /v1/states`; `Type 42` for the unknown code 42. Null if the state lists none. In the change feed, null for an unknown code.",
+      examples: ['Retailer'],
+    }),
+  ),
   license_type_raw: Nullable(ResponseText({ description: "The state's code for the license type." })),
   activities: Type.Array(KnownOf(ACTIVITIES), { description: 'The activities that BioTrack flags for the license.' }),
   address: AddressSchema,

@@ -1,7 +1,7 @@
 import type { Static } from 'typebox';
 import type { Db } from '../../db/database.js';
 import { DEFAULT_SETTINGS, type LicenseSettings, SETTING_NAMES } from '../../domain/license.js';
-import { SHOWN_LISTING_FIELDS } from '../../domain/license-fields.js';
+import { SHOWN_LISTING_FIELDS, toLicenseTypeLabel } from '../../domain/license-fields.js';
 import { ERRORS, type ServiceError } from '../../domain/service-error.js';
 import { fromSnakeCaseFields, toFieldPairs, toSnakeCaseFields } from '../../domain/snake-case.js';
 import { principalOf } from '../../http/auth.js';
@@ -247,6 +247,7 @@ export const toDirectoryStatusReply = ({ ageSeconds, problem }: Pick<OwnList, 'a
 function toAvailableLicenseReply({ listed, isActive, missingSince, licenseId, problem }: OwnLicense) {
   return {
     ...toSnakeCaseFields(listed, LISTING_FIELDS),
+    license_type: toLicenseTypeLabel(listed),
     state: toState(licenseId, problem),
     license_id: licenseId ?? null,
     problem: toProblemReply(problem),

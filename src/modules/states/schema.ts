@@ -21,7 +21,7 @@ export const StateSchema = Named(
     environments: Type.Array(KnownOf(ENVIRONMENTS), { description: 'The environments configured in this deployment.' }),
     license_types: Type.Array(Named('LicenseType', Reply({ code: ResponseText(), name: ResponseText() })), {
       description:
-        'The known license types of the state. Licenses can have other types; their code is then returned unchanged.',
+        'The known license types of the state. Licenses can have other types, which are labeled `Type` with their code.',
     }),
   }),
 );

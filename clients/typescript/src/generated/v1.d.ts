@@ -1173,7 +1173,10 @@ export interface components {
             license_number: string;
             /** @description The trade name of the site. */
             name: string | null;
-            /** @description The meaning of the state's code. Null for an unknown code. */
+            /**
+             * @description The label of the state's code, see `GET /v1/states`; `Type 42` for the unknown code 42. Null if the state lists none. In the change feed, null for an unknown code.
+             * @example Retailer
+             */
             license_type: string | null;
             /** @description The state's code for the license type. */
             license_type_raw: string | null;
@@ -1510,7 +1513,10 @@ export interface components {
             license_number: string;
             /** @description The trade name of the site. */
             name: string | null;
-            /** @description The meaning of the state's code. Null for an unknown code. */
+            /**
+             * @description The label of the state's code, see `GET /v1/states`; `Type 42` for the unknown code 42. Null if the state lists none. In the change feed, null for an unknown code.
+             * @example Retailer
+             */
             license_type: string | null;
             /** @description The state's code for the license type. */
             license_type_raw: string | null;
@@ -2787,7 +2793,7 @@ export interface components {
             dialect: string | null;
             /** @description The environments configured in this deployment. */
             environments: string[];
-            /** @description The known license types of the state. Licenses can have other types; their code is then returned unchanged. */
+            /** @description The known license types of the state. Licenses can have other types, which are labeled `Type` with their code. */
             license_types: components["schemas"]["LicenseType"][];
         };
         /** StateList */
@@ -13369,7 +13375,7 @@ export interface operations {
                      *         {
                      *           "license_number": "220091777",
                      *           "name": null,
-                     *           "license_type": null,
+                     *           "license_type": "Retailer",
                      *           "license_type_raw": null,
                      *           "activities": [
                      *             "text"
@@ -19660,7 +19666,7 @@ export interface operations {
                      *               "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *               "license_number": "220091777",
                      *               "name": null,
-                     *               "license_type": null,
+                     *               "license_type": "Retailer",
                      *               "license_type_raw": null,
                      *               "activities": [
                      *                 "text"
@@ -19963,7 +19969,7 @@ export interface operations {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "license_number": "220091777",
                      *           "name": null,
-                     *           "license_type": null,
+                     *           "license_type": "Retailer",
                      *           "license_type_raw": null,
                      *           "activities": [
                      *             "text"
@@ -20347,7 +20353,7 @@ export interface operations {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "license_number": "220091777",
                      *           "name": null,
-                     *           "license_type": null,
+                     *           "license_type": "Retailer",
                      *           "license_type_raw": null,
                      *           "activities": [
                      *             "text"
@@ -20646,7 +20652,7 @@ export interface operations {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "license_number": "220091777",
                      *           "name": null,
-                     *           "license_type": null,
+                     *           "license_type": "Retailer",
                      *           "license_type_raw": null,
                      *           "activities": [
                      *             "text"
