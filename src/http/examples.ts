@@ -5,7 +5,7 @@ import { PROBLEM_DESCRIPTIONS } from './problem-descriptions.js';
 type Json = Readonly<Record<string, unknown>>;
 
 /** Limits the nesting of examples of recursive schemas. */
-const MAX_DEPTH = 12;
+const MAX_DEPTH = 24;
 
 /**
  * Adds an example to every body of an OpenAPI document, built from the examples of its fields. Bodies that have an example

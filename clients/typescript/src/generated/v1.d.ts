@@ -6698,7 +6698,13 @@ export interface operations {
                      *           "owner_user_id": "user-1",
                      *           "ubi": "422000931",
                      *           "status": "text",
-                     *           "status_detail": null,
+                     *           "status_message": {
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
+                     *           },
                      *           "checked_datetime": "2026-11-24T08:15:30.000Z",
                      *           "last_used_datetime": "2026-11-24T08:15:30.000Z",
                      *           "etag": "\"3\"",
@@ -6720,7 +6726,13 @@ export interface operations {
                      *           "reason": "text"
                      *         },
                      *         "own_status": null,
-                     *         "own_status_detail": null
+                     *         "own_status_message": {
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
+                     *         }
                      *       },
                      *       "licenses": [
                      *         {
@@ -6743,7 +6755,13 @@ export interface operations {
                      *           "missing_since_datetime": "2026-11-24T08:15:30.000Z",
                      *           "problem": {
                      *             "reason": "text",
-                     *             "detail": "text",
+                     *             "message": {
+                     *               "code": "step_required",
+                     *               "params": {
+                     *                 "step": "ubi"
+                     *               },
+                     *               "text": "Complete the step `ubi` first."
+                     *             },
                      *             "since_datetime": "2026-11-24T08:15:30.000Z"
                      *           },
                      *           "etag": "\"3\"",
@@ -6756,7 +6774,13 @@ export interface operations {
                      *         "age_seconds": 42,
                      *         "problem": {
                      *           "reason": "text",
-                     *           "detail": "text"
+                     *           "message": {
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
+                     *           }
                      *         }
                      *       },
                      *       "setup": {
@@ -6765,10 +6789,22 @@ export interface operations {
                      *             "step": "text",
                      *             "status": "text",
                      *             "blockers": [
-                     *               "text"
+                     *               {
+                     *                 "code": "step_required",
+                     *                 "params": {
+                     *                   "step": "ubi"
+                     *                 },
+                     *                 "text": "Complete the step `ubi` first."
+                     *               }
                      *             ],
                      *             "warnings": [
-                     *               "text"
+                     *               {
+                     *                 "code": "step_required",
+                     *                 "params": {
+                     *                   "step": "ubi"
+                     *                 },
+                     *                 "text": "Complete the step `ubi` first."
+                     *               }
                      *             ],
                      *             "who": "text"
                      *           }
@@ -6788,14 +6824,26 @@ export interface operations {
                      *         "failures": 0,
                      *         "paused_datetime": "2026-11-24T08:15:30.000Z",
                      *         "reason": null,
-                     *         "resume_detail": null
+                     *         "resume_message": {
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
+                     *         }
                      *       },
                      *       "last_synced_datetime": "2026-11-24T08:15:30.000Z",
                      *       "last_sync": {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *         "status": "text",
                      *         "reason": null,
-                     *         "reason_detail": null,
+                     *         "reason_message": {
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
+                     *         },
                      *         "operator_detail": null,
                      *         "trigger": "text",
                      *         "mode": "text",
@@ -6824,11 +6872,11 @@ export interface operations {
                      *         },
                      *         "warnings": [
                      *           {
-                     *             "code": "text",
-                     *             "license_number": null,
-                     *             "field": null,
-                     *             "action": null,
-                     *             "detail": "text"
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
                      *           }
                      *         ],
                      *         "skips": [
@@ -6836,7 +6884,8 @@ export interface operations {
                      *             "reason": "text",
                      *             "license_number": null,
                      *             "ubi": null,
-                     *             "name": null
+                     *             "name": null,
+                     *             "text": "text"
                      *           }
                      *         ],
                      *         "progress": {
@@ -6853,6 +6902,7 @@ export interface operations {
                      *         "include_labs": null,
                      *         "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *         "attempt": 0,
+                     *         "requested_by": "user:user-1",
                      *         "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *         "started_datetime": "2026-11-24T08:15:30.000Z",
                      *         "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -6862,7 +6912,13 @@ export interface operations {
                      *         "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *         "status": "text",
                      *         "reason": null,
-                     *         "reason_detail": null,
+                     *         "reason_message": {
+                     *           "code": "step_required",
+                     *           "params": {
+                     *             "step": "ubi"
+                     *           },
+                     *           "text": "Complete the step `ubi` first."
+                     *         },
                      *         "operator_detail": null,
                      *         "trigger": "text",
                      *         "mode": "text",
@@ -6891,11 +6947,11 @@ export interface operations {
                      *         },
                      *         "warnings": [
                      *           {
-                     *             "code": "text",
-                     *             "license_number": null,
-                     *             "field": null,
-                     *             "action": null,
-                     *             "detail": "text"
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
                      *           }
                      *         ],
                      *         "skips": [
@@ -6903,7 +6959,8 @@ export interface operations {
                      *             "reason": "text",
                      *             "license_number": null,
                      *             "ubi": null,
-                     *             "name": null
+                     *             "name": null,
+                     *             "text": "text"
                      *           }
                      *         ],
                      *         "progress": {
@@ -6920,6 +6977,7 @@ export interface operations {
                      *         "include_labs": null,
                      *         "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *         "attempt": 0,
+                     *         "requested_by": "user:user-1",
                      *         "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *         "started_datetime": "2026-11-24T08:15:30.000Z",
                      *         "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -6930,7 +6988,13 @@ export interface operations {
                      *           "id": "0193a4c0-7d3e-7cc2-9f51-3f2d6f1f8a11",
                      *           "status": "text",
                      *           "reason": null,
-                     *           "reason_detail": null,
+                     *           "reason_message": {
+                     *             "code": "step_required",
+                     *             "params": {
+                     *               "step": "ubi"
+                     *             },
+                     *             "text": "Complete the step `ubi` first."
+                     *           },
                      *           "operator_detail": null,
                      *           "trigger": "text",
                      *           "mode": "text",
@@ -6959,11 +7023,11 @@ export interface operations {
                      *           },
                      *           "warnings": [
                      *             {
-                     *               "code": "text",
-                     *               "license_number": null,
-                     *               "field": null,
-                     *               "action": null,
-                     *               "detail": "text"
+                     *               "code": "step_required",
+                     *               "params": {
+                     *                 "step": "ubi"
+                     *               },
+                     *               "text": "Complete the step `ubi` first."
                      *             }
                      *           ],
                      *           "skips": [
@@ -6971,7 +7035,8 @@ export interface operations {
                      *               "reason": "text",
                      *               "license_number": null,
                      *               "ubi": null,
-                     *               "name": null
+                     *               "name": null,
+                     *               "text": "text"
                      *             }
                      *           ],
                      *           "progress": {
@@ -6988,6 +7053,7 @@ export interface operations {
                      *           "include_labs": null,
                      *           "applied_datetime": "2026-11-24T08:15:30.000Z",
                      *           "attempt": 0,
+                     *           "requested_by": "user:user-1",
                      *           "requested_datetime": "2026-11-24T08:15:30.000Z",
                      *           "started_datetime": "2026-11-24T08:15:30.000Z",
                      *           "finished_datetime": "2026-11-24T08:15:30.000Z",
@@ -14416,9 +14482,11 @@ export interface operations {
                      *             "problem": {
                      *               "reason": "text",
                      *               "message": {
-                     *                 "code": null,
-                     *                 "params": null,
-                     *                 "text": null
+                     *                 "code": "step_required",
+                     *                 "params": {
+                     *                   "step": "ubi"
+                     *                 },
+                     *                 "text": "Complete the step `ubi` first."
                      *               },
                      *               "since_datetime": "2026-11-24T08:15:30.000Z"
                      *             },
