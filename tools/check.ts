@@ -25,6 +25,7 @@ const CHECKS: readonly Check[] = [
   { name: 'derived files', command: ['tsx/dist/cli.mjs', 'tools/derive.ts', '--check'], fix: 'npm run derive' },
   { name: 'conventions', command: ['tsx/dist/cli.mjs', 'tools/conventions.ts'] },
   { name: 'OpenAPI document', command: ['@redocly/cli/bin/cli.js', 'lint', 'v1'] },
+  { name: 'OpenAPI document, for generators', command: ['tsx/dist/cli.mjs', 'tools/document-rules.ts'] },
   { name: 'released API', command: ['tsx/dist/cli.mjs', 'tools/released.ts'] },
   { name: 'Dockerfile', command: ['dockerfilelint/bin/dockerfilelint', 'Dockerfile'] },
   { name: 'repository', command: ['tsx/dist/cli.mjs', 'tools/test.ts', '--proof'] },

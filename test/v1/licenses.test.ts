@@ -224,7 +224,7 @@ t.test('createLicense', async (t) => {
   };
   const created = await post(full);
   t.match(created, { status: 201, body: full }, 'returned as sent');
-  t.equal(created.headers.get('location'), `${path}/${created.body.id}`);
+  t.equal(created.headers.get('location'), `${service.baseUrl}${path}/${created.body.id}`);
   t.match(await ask('GET', `${path}/${created.body.id}`), { status: 200, body: created.body });
   t.strictSame((await ask('GET', `/v1/tenants/${tenantId}/syncs`)).body.data, [], 'no sync without create_companies');
 
