@@ -168,6 +168,10 @@ export const CATALOG = {
     goal: { ...atMost(1.8), fromLicenses: 10_000 },
     about: 'GET …/companies?sort=name, a page of 100, one request at a time: time ÷ the same scan',
   },
+  page_compressed_vs_page: {
+    part: 'reads',
+    about: 'the page of 100 companies with Accept-Encoding: br: time ÷ the same page without it',
+  },
   page_search_vs_page: { part: 'reads', about: 'the same search: time ÷ a page of 100 without a search' },
   page_sorted_vs_page: { part: 'reads', about: 'the same sorted page: time ÷ a page of 100 in the default order' },
   poll_304_vs_bare_fastify: {

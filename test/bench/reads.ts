@@ -143,6 +143,8 @@ async function benchRequests(
     const onePage = await read([list], single);
     const withTotal = await read([`${list}?include=total`], single);
     record('page_total_vs_page', onePage.perSecond / withTotal.perSecond);
+    const packed = await read([list], { ...single, headers: { ...headers, 'accept-encoding': 'br' } });
+    record('page_compressed_vs_page', onePage.perSecond / packed.perSecond);
     const search = await read([`${list}?q=${ABSENT_WORD}`], single);
     const sorted = await read([`${list}?sort=name`], single);
     const scansPerSecond = await countPerSecond(() => scanTexts(instance, tenantId), seconds);
