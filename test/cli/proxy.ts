@@ -64,7 +64,8 @@ export function cutAfterFirst(forwardRequest: () => Promise<void>, response: Ser
 
 async function forward(request: IncomingMessage, url: URL, response: ServerResponse): Promise<void> {
   const body = await text(request);
-  const headers: Record<string, string> = {};
+  // The body is forwarded as it was read, without compression.
+  const headers: Record<string, string> = { 'accept-encoding': 'identity' };
   for (const name of [
     'authorization',
     'content-type',
