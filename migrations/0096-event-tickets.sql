@@ -10,4 +10,5 @@ create table event_tickets (
   foreign key (tenant_id, run_id) references sync_runs on delete cascade
 );
 create index event_tickets_run on event_tickets (tenant_id, run_id);
+create index event_tickets_expiry on event_tickets (tenant_id, expires_datetime);
 call isolate_tenants('event_tickets');

@@ -371,6 +371,7 @@ create table event_tickets (
   constraint event_tickets_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE,
   constraint event_tickets_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES sync_runs(tenant_id, id) ON DELETE CASCADE
 );
+CREATE INDEX event_tickets_expiry ON event_tickets USING btree (tenant_id, expires_datetime);
 CREATE INDEX event_tickets_run ON event_tickets USING btree (tenant_id, run_id);
 alter table event_tickets enable row level security;
 alter table event_tickets force row level security;

@@ -64,8 +64,11 @@ export function registerAuth(
     try {
       if (ticket !== undefined) {
         const taken = await takeTicket(tickets, ticket);
-        // Ends the reconnecting of an EventSource.
-        if (taken === 'used') return reply.code(204).send();
+        if (taken === 'used') {
+          await countRejected(request, reply);
+          // Ends the reconnecting of an EventSource.
+          return reply.code(204).send();
+        }
         request.principal = taken;
       } else {
         request.principal = await authenticateRequest(request, authenticate);
@@ -132,10 +135,11 @@ function findTicket({ headers, query, params }: FastifyRequest): Ticket | undefi
 
 async function takeTicket(tickets: Tickets, { stream, text }: Ticket): Promise<Principal | 'used'> {
   const taken = await tickets.take(stream, text);
-  if (taken === undefined)
+  const isValid = taken === 'used' || (taken !== undefined && (await tickets.isStillValid(stream, taken)));
+  if (taken === undefined || !isValid)
     throw new ServiceError(
       'unauthenticated',
-      'The ticket is expired, or is not one of this event stream. Request a new one with POST …/event-tickets.',
+      'The ticket or its caller is no longer valid, or it is not one of this event stream. Request a new one with POST …/event-tickets.',
     );
   return taken;
 }

@@ -33,8 +33,8 @@ const PREFLIGHT_MAX_AGE_SECONDS = 7_200;
  */
 export async function registerCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   app.addHook('onRequest', async (request) => {
-    const { origin } = request.headers;
-    if (isPreflight(request) && origin !== undefined && !origins.includes(origin))
+    const { origin = '' } = request.headers;
+    if (isPreflight(request) && !origins.includes(origin))
       throw new ServiceError('origin_not_allowed', 'An operator can add the origin to CORS_ORIGINS.');
   });
   if (origins.length === 0) return;
@@ -52,4 +52,4 @@ export async function registerCors(app: FastifyInstance, origins: readonly strin
 }
 
 const isPreflight = ({ method, headers }: FastifyRequest): boolean =>
-  method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+  method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined;

@@ -11,27 +11,34 @@ const WITHOUT_ETAG: readonly OperationId[] = ['getLivez', 'getReadyz', 'listSync
 export const hasEtag = (id: OperationId): boolean => !WITHOUT_ETAG.includes(id);
 
 /**
- * Adds the ETag to every response with one: the version of a resource with the field `etag`, otherwise a hash of the
- * content. Sends 304 to callers that have the current one.
+ * Adds the ETag to every response with one. A write returns the version of the resource. A read returns a hash of the content,
+ * after the version if there is one: some fields, such as the status of a credential, change without a new version. Reads of
+ * callers that have the current content get 304.
  */
 export function registerEtags(app: FastifyInstance): void {
-  app.addHook('preSerialization', async (_request, reply, payload) => {
+  app.addHook('preSerialization', async (request, reply, payload) => {
     const { etag } = payload as { readonly etag?: unknown };
-    if (reply.statusCode < 300 && typeof etag === 'string') reply.header('etag', etag);
+    if (reply.statusCode >= 300 || typeof etag !== 'string') return payload;
+    reply.header('etag', isRead(request) ? addContentHash(etag, JSON.stringify(payload)) : etag);
     return payload;
   });
   app.addHook('onSend', async (request, reply, payload) => {
     if (!isRead(request) || reply.statusCode !== 200 || !isText(payload)) return payload;
-    const etag = reply.getHeader('etag') ?? `"${hash('sha256', payload, 'base64url').slice(0, ETAG_LENGTH)}"`;
+    const etag = reply.getHeader('etag') ?? `"${toHash(payload)}"`;
     reply.header('etag', etag);
-    if (!hasCurrentEtag(request, String(etag))) return payload;
-    reply.code(304);
-    return '';
+    // Fastify's HEAD routes would give a 304 a length.
+    if (request.method === 'HEAD' || !hasCurrentEtag(request, String(etag))) return payload;
+    reply.code(304).removeHeader('content-type').removeHeader('content-length');
+    return null;
   });
 }
 
 /** Long enough that no two contents share one by chance. */
-const ETAG_LENGTH = 22;
+const HASH_LENGTH = 22;
+
+const toHash = (content: string | Buffer): string => hash('sha256', content, 'base64url').slice(0, HASH_LENGTH);
+
+const addContentHash = (etag: string, content: string): string => `${etag.slice(0, -1)}-${toHash(content)}"`;
 
 function isRead({ method, routeOptions: { schema, url } }: FastifyRequest): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false;

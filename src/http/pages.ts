@@ -21,7 +21,7 @@ export interface Pager {
 
 const MAC_BYTES = 16;
 /** Part of every ETag: increment it when the JSON of the same data changes. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /**
  * A cursor contains the position of the last item of a page. It is authenticated and bound to the list and its filters, so

@@ -4,7 +4,8 @@ import { ServiceError } from '../domain/service-error.js';
 import { parseEtags } from './etag.js';
 
 const ETAGS = /^(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*$/;
-const VERSION = /^"([1-9]\d{0,9})"$/;
+/** With the hash that reads add; see `etag.ts`. */
+const VERSION = /^"([1-9]\d{0,9})(?:-[\w-]{22})?"$/;
 
 /** Parses If-Match and If-None-Match. */
 export const toPrecondition = ({ headers }: FastifyRequest): Precondition => ({

@@ -202,8 +202,9 @@ export const ifNoneMatchHeader = {
 
 export const etagHeader = {
   etag: Type.String({
-    description: 'Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that.',
-    examples: ['"3"'],
+    description:
+      'Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`.',
+    examples: ['"3-J2n0PQx4cZ1mXo8eU7d5rw"'],
   }),
 };
 

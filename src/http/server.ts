@@ -99,6 +99,10 @@ export async function createServer(options: ServerOptions): Promise<App> {
   registerDrain(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-request-id': request.id, 'cache-control': 'no-store' });
+  });
+  // Before any error, which pages of other origins could otherwise not read.
+  await registerCors(app, options.corsOrigins);
+  app.addHook('onRequest', async (request) => {
     if (!URL.canParse(`http://${request.headers.host ?? 'localhost'}`))
       throw new ServiceError('invalid_request', 'The Host header is not a host.', {
         errors: [{ pointer: 'header:host', detail: 'is not a host' }],
@@ -112,7 +116,6 @@ export async function createServer(options: ServerOptions): Promise<App> {
     contentSecurityPolicy: false,
     crossOriginResourcePolicy: { policy: options.corsOrigins.length === 0 ? 'same-origin' : 'cross-origin' },
   });
-  await registerCors(app, options.corsOrigins);
   const { count, countRejected } = await createRateLimits(app, options.rateLimits);
   registerAuth(app, { ...options.authentication, countRejected });
   app.addHook('onRequest', count);

@@ -168,8 +168,9 @@ export function toValidationError(error: ValidationError): ServiceError {
     const fieldError = toFieldError(each, part);
     // One message per field: the first rule that it breaks.
     if (fieldError !== undefined && !byPointer.has(fieldError.pointer)) byPointer.set(fieldError.pointer, fieldError);
+    if (byPointer.size >= MAX_ERRORS) break;
   }
-  const errors = [...byPointer.values()].slice(0, MAX_ERRORS);
+  const errors = [...byPointer.values()];
   const [first] = errors;
   return new ServiceError(
     'invalid_request',

@@ -38,7 +38,7 @@ t.test('listConflicts and resolveConflict with manual companies', async (t) => {
     },
   });
   const manual = made.body.id;
-  t.equal(made.headers.get('location'), `${path}/${manual}`);
+  t.equal(made.headers.get('location'), `${service.baseUrl}${path}/${manual}`);
   t.match(await ask('POST', path, { body: { name: 'Another', license_numbers: [number] } }), { status: 409 });
   t.match(await edit(tenantId, manual, { name: null }), { status: 400, body: { errors: [{ pointer: '/name' }] } });
 

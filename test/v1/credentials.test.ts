@@ -401,7 +401,7 @@ t.test('updateCredential', async (t) => {
   t.match(
     await ask('PATCH', one, {
       body: { description: 'x' },
-      headers: { 'if-match': `"${Number(race['if-match']?.slice(1, -1)) + 1}"` },
+      headers: { 'if-match': `"${Number.parseInt(race['if-match']?.slice(1) ?? '', 10) + 1}"` },
     }),
     { status: 409, body: { code: 'setup_incomplete' } },
     'requires the UBI, which only SQL can delete',
@@ -631,7 +631,7 @@ t.test('the owner of a credential decides who can access it', async (t) => {
     const ownerKey = keys['owner as admin'];
     for (const [who, cell] of Object.entries(cells)) {
       const key = keys[who as Who];
-      const etag = (await ask('GET', one, { key: ownerKey })).headers.get('etag') as string;
+      const { etag } = (await ask('GET', one, { key: ownerKey })).body;
       const listed = (await ask('GET', path, { key })).body.data.find((each: { id: string }) => each.id === id);
       if (listed !== undefined) t.equal(listed.etag, etag, 'the list contains the ETag');
       const seen = {
@@ -814,6 +814,24 @@ t.test('refused and held logins', async (t) => {
   t.match(await ask('POST', `${other.path}/${skipped.body.id}/verify`), held);
   t.match(await ask('GET', `${path}/${id}`), { body: { status: 'valid' } }, 'the valid password stays');
   t.match(await ask('POST', `${path}/${id}/verify`), { body: { result: 'valid' } }, 'and is not held back');
+});
+
+t.test('a status that changes without a new version is no 304', async (t) => {
+  const tenantId = await makeTenant(service);
+  const path = `/v1/tenants/${tenantId}/credentials`;
+  const [{ id }] = (await ask('GET', path)).body.data;
+  const before = await ask('GET', `${path}/${id}`);
+  const header = { 'if-none-match': before.headers.get('etag') ?? '' };
+  t.equal((await ask('GET', `${path}/${id}`, { headers: header })).status, 304);
+  await service.sql(`update credentials set status = 'rejected' where id = $1`, [id]);
+  const after = await ask('GET', `${path}/${id}`, { headers: header });
+  t.match(after, { status: 200, body: { status: 'rejected', etag: before.body.etag } }, 'the same version');
+  for (const from of ['header', 'field']) {
+    const { headers, body } = await ask('GET', `${path}/${id}`);
+    const ifMatch = from === 'header' ? (headers.get('etag') ?? '') : body.etag;
+    const patch = { body: { description: `Office ${from}` }, headers: { 'if-match': ifMatch } };
+    t.equal((await ask('PATCH', `${path}/${id}`, patch)).status, 200, `the ETag of the ${from} is one for If-Match`);
+  }
 });
 
 t.test('every documented answer of these operations was seen', async (t) => {

@@ -723,14 +723,15 @@ t.test('304: an unchanged response', async (t) => {
     const path = toPath(operation, ours);
     const { headers, body } = await ask('GET', path);
     const etag = headers.get('etag') ?? '';
-    t.match(etag, body.etag ?? /^"[A-Za-z0-9_-]{22}"$/, operation.id);
+    const version = body.etag === undefined ? '' : `${body.etag.slice(1, -1)}-`;
+    t.match(etag, new RegExp(`^"${version}[\\w-]{22}"$`), operation.id);
     const poll = (header: string) => ask('GET', path, { headers: { 'if-none-match': header } });
     t.equal((await poll('*')).status, 304);
     // Their responses have the age of the list in seconds.
     if (['listAvailableLicenses', 'getOverview'].includes(operation.id)) continue;
     t.match(await poll(etag), { status: 304, body: undefined });
     t.equal((await poll(`"x", W/${etag}`)).status, 304, 'weak comparison with several ETags');
-    t.match(await ask('HEAD', path, { headers: { 'if-none-match': etag } }), { status: 304, body: undefined });
+    t.equal((await ask('HEAD', path)).headers.get('etag'), etag);
     t.equal((await poll('"x"')).status, 200, 'an ETag of another response');
   }
 });

@@ -73,7 +73,7 @@ export type Optional<O> = Partial<O> extends O ? [options?: O] : [options: O];
 
 export interface ApiResponse<T> {
   readonly data: T;
-  /** For `If-Match` and `If-None-Match`: the `etag` of the body, or else that of the header. */
+  /** For `If-Match`; of a read also for `If-None-Match`. */
   readonly etag: string | undefined;
   readonly status: number;
   readonly headers: Headers;

@@ -1,5 +1,5 @@
 import { type Deadline, sleep, startDeadline } from './deadline.js';
-import { ConnectionError, UnexpectedResponseError } from './errors.js';
+import { ConnectionError, ProblemError, UnexpectedResponseError } from './errors.js';
 import { parseEventStream } from './event-stream.js';
 import type { components } from './generated/v1.js';
 import { DEFAULT_RETRY_POLICY, toBackoffMs } from './retry-policy.js';
@@ -146,12 +146,17 @@ export async function* streamSyncEvents(
         await events.return(true);
       }
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error;
+      if (!isTemporary(error)) throw error;
       cause = error;
     }
     if (broken >= MAX_BROKEN_STREAMS) {
       throw cause ?? new ConnectionError('network', { method: 'GET', path: PATH, attempts: broken + 1 }, undefined);
     }
-    await sleep(toBackoffMs(broken, DEFAULT_RETRY_POLICY), signal);
+    const waitMs = cause instanceof ProblemError ? cause.retryAfterMs : undefined;
+    await sleep(waitMs ?? toBackoffMs(broken, DEFAULT_RETRY_POLICY), signal);
   }
 }
+
+/** A broken connection, or a service that restarts or has no free stream. */
+const isTemporary = (error: unknown): boolean =>
+  error instanceof ConnectionError || (error instanceof ProblemError && [429, 502, 503, 504].includes(error.status));

@@ -184,9 +184,9 @@ function isRepeatableRequest({ verb, params, headers }: OutgoingRequest): boolea
   return true;
 }
 
+/** Of the header, which of a read also identifies the content; a browser may not see it. */
 function toEtag(data: unknown, headers: Headers): string | undefined {
   const { etag } = (data ?? {}) as { readonly etag?: unknown };
-  if (typeof etag === 'string') return etag;
-  // A proxy that compresses may weaken an ETag, and If-Match never matches a weak one.
-  return headers.get('etag')?.replace(/^W\//, '');
+  // A proxy that compresses may weaken an ETag.
+  return headers.get('etag')?.replace(/^W\//, '') ?? (typeof etag === 'string' ? etag : undefined);
 }

@@ -166,7 +166,9 @@ function* toConditions(filters: CompanyFilters, shown: LicensesShown, place: Pla
   if (activity !== undefined) yield holds(`${isShown}${place(activity)} = any (activities)`);
   if (licenseType !== undefined) {
     const type = place(licenseType);
-    yield holds(`${isShown}(license_type_raw = ${type} or license_type = ${type})`);
+    // Unknown codes are shown with a label: see `toLicenseTypeLabel`.
+    const isUnknown = `license_type is null and 'Type ' || license_type_raw = ${type}`;
+    yield holds(`${isShown}(license_type_raw = ${type} or license_type = ${type} or (${isUnknown}))`);
   }
   for (const word of words) {
     const text = place(word);

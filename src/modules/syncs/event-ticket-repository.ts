@@ -42,6 +42,18 @@ export async function deleteExpiredTickets(tx: Tx, ageSeconds: number): Promise<
     .execute();
 }
 
+/** Whether the tenant has this many tickets that were issued within their lifetime. */
+export async function hasRecentTickets(tx: Tx, count: number): Promise<boolean> {
+  const row = await tx
+    .selectFrom('event_tickets')
+    .select('run_id')
+    .where('expires_datetime', '>', sql<Date>`now()`)
+    .offset(count - 1)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** @param actor see `toActor` */
 export async function deleteTicketsOf(tx: Tx, actor: string): Promise<void> {
   await tx

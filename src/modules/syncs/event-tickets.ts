@@ -1,9 +1,10 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Db, withTenant } from '../../db/database.js';
 import type { Principal } from '../../domain/principal.js';
-import { notFound } from '../../domain/service-error.js';
+import { notFound, ServiceError } from '../../domain/service-error.js';
 import {
   deleteExpiredTickets,
+  hasRecentTickets,
   insertTicket,
   isApiKeyValid,
   isTicketUsed,
@@ -34,6 +35,8 @@ export interface EventTickets {
 /** Long enough for a page to open the stream, too short to be found in a log. The API documentation states it. */
 const LIFETIME_SECONDS = 60;
 const KNOWN_SECONDS = 86_400;
+/** Of a tenant, within their lifetime: more than it can have streams. */
+const MAX_RECENT = 200;
 const RANDOM_BYTES = 18;
 const MAC_BYTES = 18;
 /** Both in base64url. */
@@ -54,6 +57,10 @@ export function createEventTickets(db: Db, keys: readonly [Buffer, ...Buffer[]])
       return withTenant(db, stream.tenantId, async (tx) => {
         if ((await findRun(tx, stream.runId)) === undefined) throw notFound('sync run');
         await deleteExpiredTickets(tx, KNOWN_SECONDS);
+        if (await hasRecentTickets(tx, MAX_RECENT))
+          throw new ServiceError('rate_limited', `A tenant gets at most ${MAX_RECENT} tickets per minute.`, {
+            retryAfterSeconds: LIFETIME_SECONDS,
+          });
         const ticket = { ...stream, hash: toHash(bytes), principal, lifetimeSeconds: LIFETIME_SECONDS };
         return { ticket: bytes.toString('base64url'), expiresAt: await insertTicket(tx, ticket) };
       });

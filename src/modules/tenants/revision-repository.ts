@@ -28,6 +28,8 @@ export async function recordFeedStart(tx: Tx, seq: number, at: Date): Promise<vo
     .set((eb) => ({
       feed_start_seq: eb.fn<number>('greatest', ['feed_start_seq', eb.val(seq)]),
       feed_complete_from: at,
+      // Pages of a filtered feed begin elsewhere.
+      revision: eb('revision', '+', 1),
     }))
     .execute();
 }

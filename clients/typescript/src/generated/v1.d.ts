@@ -3547,7 +3547,7 @@ export interface operations {
             /** @description All states. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -3584,7 +3584,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -3784,7 +3784,7 @@ export interface operations {
             /** @description A page of API keys, oldest first. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -3815,7 +3815,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -4681,7 +4681,7 @@ export interface operations {
             /** @description The caller. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -4705,7 +4705,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5167,7 +5167,7 @@ export interface operations {
             /** @description A page of tenants, ordered by id. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5198,7 +5198,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5399,7 +5399,7 @@ export interface operations {
             /** @description The tenant. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5425,7 +5425,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5665,7 +5665,7 @@ export interface operations {
             /** @description Updated. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5691,7 +5691,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -6380,7 +6380,7 @@ export interface operations {
             /** @description The current checklist. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -6430,7 +6430,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -6654,7 +6654,7 @@ export interface operations {
             /** @description The overview. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -7097,7 +7097,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -7321,7 +7321,7 @@ export interface operations {
             /** @description The configuration. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -7374,7 +7374,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -7651,7 +7651,7 @@ export interface operations {
             /** @description Each difference, and the resulting configuration. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8075,7 +8075,7 @@ export interface operations {
             /** @description The UBI. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8099,7 +8099,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8337,7 +8337,7 @@ export interface operations {
             /** @description Updated. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8361,7 +8361,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8734,7 +8734,7 @@ export interface operations {
             /** @description The preference. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8758,7 +8758,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -8996,7 +8996,7 @@ export interface operations {
             /** @description The updated preference. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -9020,7 +9020,7 @@ export interface operations {
             /** @description The created preference. */
             201: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -9398,7 +9398,7 @@ export interface operations {
             /** @description The user. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -9424,7 +9424,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -9668,7 +9668,7 @@ export interface operations {
             /** @description Updated. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -9694,7 +9694,7 @@ export interface operations {
             /** @description Registered. */
             201: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -10803,7 +10803,7 @@ export interface operations {
             /** @description The comparison. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -10851,7 +10851,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -11126,7 +11126,7 @@ export interface operations {
             /** @description A page of credentials, oldest first. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -11170,7 +11170,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -11408,7 +11408,7 @@ export interface operations {
                 headers: {
                     /** @description The URL of the new resource. */
                     Location: string;
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -11768,7 +11768,7 @@ export interface operations {
             /** @description The credential. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -11807,7 +11807,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -12387,7 +12387,7 @@ export interface operations {
             /** @description Updated. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -13159,7 +13159,7 @@ export interface operations {
             /** @description A page, ordered by user id. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -13202,7 +13202,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -13426,7 +13426,7 @@ export interface operations {
             /** @description All available licenses. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -13493,7 +13493,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -13773,7 +13773,7 @@ export interface operations {
             /** @description A page of licenses. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -13828,7 +13828,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -14063,7 +14063,7 @@ export interface operations {
                 headers: {
                     /** @description The URL of the new resource. */
                     Location: string;
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -14837,7 +14837,7 @@ export interface operations {
             /** @description The license. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -14887,7 +14887,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -15467,7 +15467,7 @@ export interface operations {
             /** @description The updated license. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -15880,7 +15880,7 @@ export interface operations {
             /** @description A page of runs, newest first. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -15977,7 +15977,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -16619,7 +16619,7 @@ export interface operations {
             /** @description The run. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -16711,7 +16711,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -17963,7 +17963,7 @@ export interface operations {
             /** @description A page of plan items. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -17999,7 +17999,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -19045,7 +19045,7 @@ export interface operations {
             /** @description The schedule. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -19078,7 +19078,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -19700,7 +19700,7 @@ export interface operations {
             /** @description A page of companies. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -19766,7 +19766,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -20004,7 +20004,7 @@ export interface operations {
                 headers: {
                     /** @description The URL of the new resource. */
                     Location: string;
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -20389,7 +20389,7 @@ export interface operations {
             /** @description The company. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -20450,7 +20450,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -20688,7 +20688,7 @@ export interface operations {
             /** @description The updated company. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -21103,7 +21103,7 @@ export interface operations {
             /** @description The explanation. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -21168,7 +21168,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -21397,7 +21397,7 @@ export interface operations {
             /** @description The history. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -21447,7 +21447,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -21678,7 +21678,7 @@ export interface operations {
             /** @description A page of conflicts, newest first. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -21726,7 +21726,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -22341,7 +22341,7 @@ export interface operations {
             /** @description A page of the feed. */
             200: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -22377,7 +22377,7 @@ export interface operations {
             /** @description Nothing has changed. */
             304: {
                 headers: {
-                    /** @description Identifies the content of the response, for `If-None-Match`; of a resource with an `etag`, that. */
+                    /** @description Identifies the content of the response, for `If-None-Match`. For a resource with the field `etag`, it also has that version, so that it can be sent as `If-Match`. */
                     ETag: string;
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
