@@ -17,6 +17,7 @@ interface Check {
 
 const CHECKS: readonly Check[] = [
   { name: 'types', command: ['typescript/bin/tsc', '--noEmit'] },
+  { name: 'types of the example', command: ['typescript/bin/tsc', '-p', 'examples/settings-page'] },
   { name: 'style', command: ['@biomejs/biome/bin/biome', 'check', '.'], fix: 'npx biome check --write .' },
   {
     name: 'imports',

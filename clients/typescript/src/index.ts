@@ -15,6 +15,12 @@ export type { ApiCall, ApiResponse, BodyAt, OptionsAt, PathWith, ResultAt, Verb 
 export type { ItemAt, ListPath, PageAt } from './pages.js';
 export type { RetryPolicy } from './retry-policy.js';
 export type { SaveCall, SaveOptions, SaveResult, SettingPath } from './save.js';
+export {
+  type EventSourceConstructor,
+  type EventSourceLike,
+  type FollowSyncOptions,
+  followSync,
+} from './sync-event-source.js';
 export type { SyncEvent, SyncEventOptions, SyncRun } from './sync-events.js';
 export type { Retry } from './transport.js';
 export { hasEnded, type WaitForSyncOptions } from './wait-for-sync.js';

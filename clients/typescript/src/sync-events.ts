@@ -5,7 +5,7 @@ import type { components } from './generated/v1.js';
 import { DEFAULT_RETRY_POLICY, toBackoffMs } from './retry-policy.js';
 import type { Transport } from './transport.js';
 
-/** The events of a run, through `fetch` and the caller's token. An EventSource with a ticket would be another file. */
+/** The events of a run, through `fetch` and the caller's token. `sync-event-source.ts` uses an `EventSource` with tickets. */
 
 export type SyncRun = components['schemas']['SyncRun'];
 
