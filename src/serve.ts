@@ -10,14 +10,18 @@ import { toSqlState } from './db/sqlstate.js';
 import type { Log } from './domain/log-event.js';
 import { Secret } from './domain/secret.js';
 import {
+  createDemoHost,
   EmbeddedPostgresError,
   findFreePort,
   findLocalFile,
+  findPageFolder,
   LOCAL_STATE,
   type Local,
   type LocalFile,
+  type PageServer,
   saveLocalFile,
   startLocal,
+  startPageServer,
   toBanner,
 } from './local/index.js';
 import { MIGRATIONS } from './migrations.js';
@@ -124,6 +128,7 @@ async function requireMigrated(url: Secret): Promise<void> {
 async function serveLocally(config: Config, { print, forkWorker }: ServeOptions): Promise<Running> {
   const { dataDir, host } = config;
   const local = await startLocal({ dataDir, print, createKeysetFile: () => createKeysetFile('local') });
+  let page: PageServer | undefined;
   try {
     await migrate({ url: local.databaseUrl, folder: MIGRATIONS });
     const port = config.port === 0 ? await findFreePort(host) : config.port;
@@ -135,14 +140,22 @@ async function serveLocally(config: Config, { print, forkWorker }: ServeOptions)
       vaultKeysetFile: config.vaultKeysetFile ?? local.files.vaultKeysetFile,
     };
     const output = openSync(logFile, 'a');
+    const demoHost = await createDemoHost();
+    const folder = await findPageFolder();
+    // The page has no other tokens than those of its own host.
+    if (folder !== undefined && config.jwt === undefined) page = await startPageServer({ folder, host: demoHost });
     const options = {
-      config: { ...config, port },
+      config: {
+        ...config,
+        port,
+        corsOrigins: page === undefined ? config.corsOrigins : [...config.corsOrigins, page.origin],
+      },
       publicUrl,
       databaseUrl: url,
       databaseDirectUrl: url,
       states: await readStates(files),
       keyset: await readKeyset(files),
-      tokens: await readTokenOptions(config),
+      tokens: (await readTokenOptions(config)) ?? demoHost.tokens,
       // A file, because the terminal shows the banner.
       logger: createLogger(config.logLevel, pino.destination({ dest: logFile, mkdir: true, sync: true })),
       // Another local service may use the port.
@@ -155,23 +168,32 @@ async function serveLocally(config: Config, { print, forkWorker }: ServeOptions)
       VAULT_KEYSET_FILE: files.vaultKeysetFile,
     };
     const service = await startWithWorker(options, () => forkWorker(variables, output));
-    const file = await prepareDemo(config, publicUrl, local, service);
+    const file = await prepareDemo(config, publicUrl, local, service, page);
+    page?.open({ baseUrl: publicUrl, tenantId: file.demo.tenant_id });
     print(toBanner(file, await saveLocalFile(dataDir, file), logFile));
     return {
       metrics: service.metrics,
       async stop() {
+        await page?.stop();
         await service.stop();
         await local.stop();
       },
     };
   } catch (error) {
+    await page?.stop();
     await local.stop();
     throw error;
   }
 }
 
 /** Creates the operator key and the demo tenant, or uses those of the last start. */
-async function prepareDemo(config: Config, baseUrl: string, local: Local, service: Service): Promise<LocalFile> {
+async function prepareDemo(
+  config: Config,
+  baseUrl: string,
+  local: Local,
+  service: Service,
+  page: PageServer | undefined,
+): Promise<LocalFile> {
   const before = await findLocalFile(config.dataDir);
   const demo = {
     tenant_id: before?.demo?.tenant_id ?? service.newId(),
@@ -184,6 +206,7 @@ async function prepareDemo(config: Config, baseUrl: string, local: Local, servic
   return {
     base_url: baseUrl,
     docs_url: `${baseUrl}/docs`,
+    page_url: page === undefined ? null : `${page.origin}/`,
     operator_api_key: await ensureOperatorKey(service, before?.operator_api_key),
     simulator_url: local.simulator.url,
     simulator_control_url: local.simulator.controlUrl,

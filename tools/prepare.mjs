@@ -24,6 +24,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const dist = join(root, 'dist');
 const client = join(root, 'clients/typescript');
+const page = join(root, 'examples/settings-page');
+const bundler = join(root, 'tools/bundle-page.mjs');
 const compiler = 'node_modules/typescript/bin/tsc';
 const build = process.argv.includes('--build');
 const force = process.argv.includes('--force');
@@ -91,6 +93,9 @@ function listFiles(folder) {
     .sort();
 }
 
+/** Whether the example page can be built here. Images and production installs lack its sources, or esbuild. */
+const hasPage = () => [page, bundler, join(modules, 'esbuild')].every((path) => existsSync(path));
+
 /** A hash of everything that a build depends on. */
 function fingerprintSources(sources) {
   const hash = createHash('sha256');
@@ -100,6 +105,7 @@ function fingerprintSources(sources) {
     'package.json',
     'clients/typescript/tsconfig.json',
     'node_modules/typescript/package.json',
+    ...(hasPage() ? ['tools/bundle-page.mjs', 'node_modules/esbuild/package.json'] : []),
   ];
   for (const path of [...sources, ...settings.map((name) => join(root, name))]) {
     const content = readFileSync(path);
@@ -125,7 +131,9 @@ const NEEDED_TO_BUILD = [
 function wantedFingerprint() {
   const missing = NEEDED_TO_BUILD.filter((path) => !existsSync(resolve(root, path)));
   if (missing.length === 0)
-    return fingerprintSources([...listFiles(join(root, 'src')), ...listFiles(join(client, 'src'))]);
+    return fingerprintSources(
+      [join(root, 'src'), join(client, 'src'), ...(hasPage() ? [page] : [])].flatMap(listFiles),
+    );
   if (existsSync(join(dist, 'main.js'))) return undefined;
   throw new Failure(`dist is missing and cannot be built without ${missing.join(', ')}. Run npm ci --include=dev.`);
 }
@@ -156,6 +164,8 @@ function buildDist() {
       copyFileSync(source, target);
     }
     cpSync(join(client, 'dist'), join(next, 'client'), { recursive: true });
+    if (hasPage() && run(process.execPath, [bundler, join(next, 'settings-page')]) !== 0)
+      throw new Failure('The build of the example page failed, see above.');
     writeFileSync(join(next, '.built'), fingerprint);
     replaceFolder(dist, next, old);
   } finally {

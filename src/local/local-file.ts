@@ -5,6 +5,8 @@ import { join } from 'node:path';
 export interface LocalFile {
   readonly base_url: string;
   readonly docs_url: string;
+  /** The example page. Null if it was not built. */
+  readonly page_url: string | null;
   readonly operator_api_key: string;
   readonly simulator_url: string;
   readonly simulator_control_url: string;
@@ -37,13 +39,16 @@ export async function saveLocalFile(dataDir: string, file: LocalFile): Promise<s
   return path;
 }
 
+const NO_PAGE = 'not available: it requires esbuild during the build, and no JWT_… variables';
+
 export function toBanner(file: LocalFile, path: string, logFile: string): string {
-  const { base_url, docs_url, operator_api_key, simulator_url, demo } = file;
+  const { base_url, docs_url, page_url, operator_api_key, simulator_url, demo } = file;
   return `
 biotrack-connect is running in local mode, with an embedded Postgres and a BioTrack simulator.
 
   API        ${base_url}
   Docs       ${docs_url}
+  Page       ${page_url === null ? NO_PAGE : `${page_url}  (a settings page; as a user without admin rights: ${page_url}?as=user)`}
   API key    ${operator_api_key}
   Simulator  ${simulator_url}  (${demo.state}, UBI ${demo.ubi}, user ${demo.username}, password ${demo.password})
   Tenant     ${demo.tenant_id}
