@@ -2,13 +2,17 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 
 /**
- * - `default`: how the service behaves: all files except those of `faults` and `proof`, with few random cases
+ * - `default`: how the service behaves: all files except those of `faults`, `proof` and `test/browser`, with few random cases
  * - `faults`: the files below test/faults: processes, Postgres and BioTrack that fail
  * - `proof`: the files below test/proof: the repository, its documents and its tools
+ * - `browser`: pages in a headless browser; fails without one if `REQUIRE_BROWSER` is set
  * - `full`: all files, with many random cases
  * - `long`: all files, with the most random cases; takes hours
  */
-export type Tier = 'default' | 'faults' | 'proof' | 'full' | 'long';
+export type Tier = 'default' | 'faults' | 'proof' | 'browser' | 'full' | 'long';
+
+/** Also tests the API, so it is of the default tier too. */
+const DOCS_PAGE = 'test/v1/docs.test.ts';
 
 /** Started first, so that no long file runs alone at the end. */
 const LONGEST_FIRST: readonly string[] = [
@@ -57,7 +61,8 @@ export function selectTestFiles(
 function isOfTier(path: string, tier: Tier): boolean {
   if (tier === 'full' || tier === 'long') return true;
   const [, folder] = path.split('/');
-  return (folder === 'faults' || folder === 'proof' ? folder : 'default') === tier;
+  if (tier === 'browser' && path === DOCS_PAGE) return true;
+  return (['faults', 'proof', 'browser'].includes(folder ?? '') ? folder : 'default') === tier;
 }
 
 function findMatches(root: string, all: readonly string[], argument: string): string[] {

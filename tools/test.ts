@@ -160,6 +160,7 @@ async function runBeside(files: readonly string[], atATime: number, options: Run
 const TIERS: Readonly<Record<string, Tier>> = {
   '--faults': 'faults',
   '--proof': 'proof',
+  '--browser': 'browser',
   '--full': 'full',
   '--long': 'long',
 };

@@ -108,6 +108,12 @@ t.test('local mode starts in an empty folder and survives kill -9', async (t) =>
     'only the owner can read the file with the key',
   );
   t.equal((await fetch(local.docs_url)).status, 200, 'the docs page answers');
+  t.match(first.output(), local.page_url ?? 'no page', 'the banner shows the example page');
+  t.equal((await fetch(local.page_url ?? '')).status, 200, 'the example page is served');
+  const sameOrigin = { headers: { 'sec-fetch-site': 'same-origin' } };
+  const { token } = (await (await fetch(`${local.page_url}token?as=user`, sameOrigin)).json()) as { token: string };
+  const me = await first.ask('GET', '/v1/me', { key: token });
+  t.match(me.body, { role: 'user', tenant_id: local.demo.tenant_id }, 'the service accepts the token of its user');
   t.equal((await first.ask('GET', '/openapi/v1.json')).body.openapi, '3.1.0', 'the OpenAPI document is served');
 
   const run = await onboard(t, first, local.demo.tenant_id, 'one_per_vendor');

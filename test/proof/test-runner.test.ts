@@ -31,7 +31,10 @@ t.test('each file belongs to one tier', async (t) => {
   const [files, faults, proof] = [select('default'), select('faults'), select('proof')];
   t.ok(faults.length > 3 && faults.every((file) => file.startsWith('test/faults/')));
   t.ok(proof.length > 3 && proof.every((file) => file.startsWith('test/proof/')));
-  t.same([...files, ...faults, ...proof].sort(), [...select('full')].sort());
+  const browser = select('browser');
+  t.ok(browser.includes('test/v1/docs.test.ts'), 'the docs page is tested in a browser, too');
+  const all = new Set([...files, ...faults, ...proof, ...browser]);
+  t.same([...all].sort(), [...select('full')].sort());
   t.same([...select('full')].sort(), [...select('long')].sort());
 });
 

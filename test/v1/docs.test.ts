@@ -1,11 +1,8 @@
 import { hash } from 'node:crypto';
-import { access, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
 import createClient from 'openapi-fetch';
-import { chromium } from 'playwright-core';
 import t from 'tap';
 import type { paths } from '../../clients/typescript/src/index.js';
+import { findBrowser, NO_BROWSER, openBrowser } from '../helpers/browser.js';
 import { startTestService } from '../helpers/service.js';
 
 /** The docs page in a real browser, and the generated client. */
@@ -13,27 +10,8 @@ import { startTestService } from '../helpers/service.js';
 const service = await startTestService(t, { simulator: { licenses: 40 } });
 const { baseUrl, operatorKey, simulator, newId } = service;
 
-const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-
-async function findBrowser(): Promise<string | undefined> {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    for (const name of BROWSERS) {
-      const path = join(folder, name);
-      if (
-        await access(path).then(
-          () => true,
-          () => false,
-        )
-      )
-        return path;
-    }
-  }
-  return undefined;
-}
-
 const browser = await findBrowser();
-const missing = `no browser on the PATH (${BROWSERS.join(', ')}): the docs page was NOT tested`;
-if (browser === undefined) t.comment(missing);
+if (browser === undefined) t.comment(NO_BROWSER);
 
 t.test('pages run only scripts of the service', async (t) => {
   for (const path of ['/docs/', '/docs/problems', '/docs/problems/not_found']) {
@@ -48,26 +26,8 @@ t.test('pages run only scripts of the service', async (t) => {
   }
 });
 
-t.test('the docs page in a browser', browser === undefined ? { skip: missing } : {}, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'docs-page-'));
-  const context = await chromium.launchPersistentContext(folder, {
-    executablePath: browser ?? '',
-    headless: true,
-    viewport: { width: 1_400, height: 1_000 },
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
-  t.teardown(async () => {
-    await context.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+t.test('the docs page in a browser', browser === undefined ? { skip: NO_BROWSER } : {}, async (t) => {
+  const context = await openBrowser(t, browser ?? '');
   const page = await context.newPage();
   const requested: string[] = [];
   const pageErrors: string[] = [];
