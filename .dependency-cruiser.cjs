@@ -161,12 +161,7 @@ module.exports = {
     },
     {
       ...row('cli', '^src/cli/', []),
-      to: notCore([
-        '^src/cli/',
-        CLIENT,
-        npm('cli-progress'),
-        npm('cli-table3'),
-      ]),
+      to: notCore(['^src/cli/', CLIENT, npm('cli-progress'), npm('cli-table3')]),
     },
     // For browsers too: no module of Node, and no package but its dependency.
     row('client', '^clients/typescript/', ['^clients/typescript/src/', npm('openapi-fetch')]),
