@@ -97,7 +97,7 @@ const CLIENTS: readonly Client[] = [
     ],
   },
   {
-    name: 'openapi-generator csharp (compiled where dotnet is installed)',
+    name: `openapi-generator csharp${hasProgram('dotnet') ? '' : ' (only generated: dotnet is not installed)'}`,
     needs: ['java', 'mvn'],
     steps: (folder) => [
       generate('csharp', folder),
@@ -138,7 +138,10 @@ const CLIENTS: readonly Client[] = [
 ];
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
-const hasProgram = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
+
+function hasProgram(program: string): boolean {
+  return spawnSync(program, ['--version']).error === undefined;
+}
 
 /** @returns the output of a failed step */
 function run({ program, args, folder = work, env = {} }: Step): string | undefined {

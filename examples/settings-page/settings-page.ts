@@ -31,15 +31,16 @@ let rows: string[][] = [];
 
 /** Shows the page with at most three calls: overview, companies and, once there is a login, available licenses. */
 async function load(): Promise<void> {
-  [{ data: overview }] = await Promise.all([client.GET(`${TENANT}/overview`, { params }), search()]);
+  const searched = act(formOf('search'), search);
+  [{ data: overview }] = await Promise.all([client.GET(`${TENANT}/overview`, { params }), searched]);
   const { tenant, setup, ubi, company_creation_preference: preference, own_coverage: coverage, active_sync } = overview;
   byId('caller').textContent = `${tenant.name} · ${sub} (${role})`;
   const toStep = ({ step, status, blockers, warnings }: Schemas['SetupStep']): string =>
     `${translate('steps', step)}: ${translate('statuses', status)}. ${[...blockers, ...warnings].map(toText).join(' ')}`;
   show('steps', setup.steps.map(toStep));
-  fill(formOf('ubi'), { ubi: ubi?.ubi ?? '', confirm: false });
+  fill(formOf('ubi'), { ubi: ubi?.ubi ?? '', confirm: false, etag: ubi?.etag ?? '' });
   byId('ubi-status').textContent = ubi && `${translate('statuses', ubi.status)}.`;
-  if (preference !== null) fill(formOf('preference'), preference);
+  fill(formOf('preference'), preference ?? { etag: '' });
   byId('uncovered').hidden = coverage?.covered !== false;
   showCredentials('company', isAdmin);
   showCredentials('user', true);
@@ -55,7 +56,7 @@ function showCredentials(owner: 'company' | 'user', isEditable: boolean): void {
   const isListed = (each: Schemas['Credential']) => each.owner === owner && [null, sub].includes(each.owner_user_id);
   const rows = overview.credentials.filter(isListed).map((credential) => {
     const { description, username, status, status_message: message } = credential;
-    const state = message === null ? translate('statuses', status) : toText(message);
+    const state = message ? toText(message) : translate('statuses', status);
     const edit = create('button', { type: 'button', className: 'secondary' }, `Edit ${description}`);
     edit.onclick = () => {
       formOf(owner).reset();
@@ -74,7 +75,6 @@ async function saveCredential(form: HTMLFormElement, owner: 'company' | 'user'):
   const body = { description, username, ...(id !== undefined && password === '' ? {} : { password }) };
   if (id === undefined) await client.POST(`${TENANT}/credentials`, { params, body: { ...body, password, owner } });
   else await client.PATCH(`${TENANT}/credentials/{id}`, { params: withId(id), body, ...(etag && { etag }) });
-  edited[owner] = undefined;
   form.reset();
 }
 
@@ -142,7 +142,7 @@ function readPreference(): Schemas['CompanyCreationPreferenceInput'] {
 
 /** Saves the preference, or previews it if it would change companies. With the id of a preview, applies that preview. */
 async function savePreference(body: Schemas['CompanyCreationPreferenceInput']): Promise<void> {
-  const etag = overview.company_creation_preference?.etag ?? null;
+  const etag = readText(formOf('preference'))('etag') || null;
   try {
     await client.PUT(`${TENANT}/company-creation-preference`, { params, etag, body });
     byId('preview').hidden = true;
@@ -187,7 +187,7 @@ const onSave: typeof onSubmit = (form, action) => onSubmit(form, (each) => actio
 
 onSave(formOf('ubi'), async (form) => {
   const body = { ubi: readText(form)('ubi'), ...(readText(form)('confirm') && { confirm: 'change_ubi' as const }) };
-  await client.PUT(`${TENANT}/ubi`, { params, etag: overview.ubi?.etag ?? null, body });
+  await client.PUT(`${TENANT}/ubi`, { params, etag: readText(form)('etag') || null, body });
 });
 onSave(formOf('preference'), () => savePreference(readPreference()));
 onSave(formOf('switch'), () => savePreference(previewed));
@@ -201,12 +201,11 @@ onSave(formOf('sync'), () => client.POST(`${TENANT}/syncs`, { params, body: {} }
 onSubmit(formOf('search'), search);
 onSubmit(formOf('advice'), async () => {
   const { data } = await client.GET(`${TENANT}/company-creation-preference/advice`, { params });
-  show(
-    'advice',
-    data.strategies.map((each) => translate('counts', each.strategy, each)),
-  );
+  const toLine = (each: Schemas['StrategyAdvice']) => translate('counts', each.strategy, each);
+  show('advice', data.strategies.map(toLine));
 });
 byId('more').onclick = () => act(formOf('search'), () => showPage(rows));
+for (const owner of ['company', 'user']) formOf(owner).addEventListener('reset', () => delete edited[owner]);
 document.body.dataset.role = role;
 for (const each of document.querySelectorAll<HTMLFieldSetElement>('[data-admin]')) each.disabled = !isAdmin;
 await act(byId('setup'), load);

@@ -4,8 +4,8 @@ import { ServiceError } from '../domain/service-error.js';
 import { parseEtags } from './etag.js';
 
 const ETAGS = /^(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*$/;
-/** With the hash that reads add; see `etag.ts`. */
-const VERSION = /^"([1-9]\d{0,9})(?:-[\w-]{22})?"$/;
+/** With the hash that reads add (see `etag.ts`), and what some proxies add to that when they compress a response. */
+const VERSION = /^"([1-9]\d{0,9})(?:-[\w-]+)?"$/;
 
 /** Parses If-Match and If-None-Match. */
 export const toPrecondition = ({ headers }: FastifyRequest): Precondition => ({

@@ -690,7 +690,7 @@ t.test('updateLicense', async (t) => {
   const changed = await patch(changes);
   t.match(changed, { status: 200, body: { ...changes, id: made.body.id, create_companies: false } });
   t.match(await ask('GET', one), { body: changed.body });
-  t.equal((await ask('GET', one)).headers.get('etag'), changed.headers.get('etag'));
+  t.equal(changed.headers.get('etag'), changed.body.etag);
   t.match(await patch({ active: true }, stale), { status: 412, body: { code: 'precondition_failed' } });
 
   t.match(await patch({ expiry_datetime: '2025-01-31T00:00:00Z' }), {

@@ -60,6 +60,9 @@ export async function followSync(
   }
 }
 
+/** Without an event for this long, the run is read and the stream is opened again. */
+const MAX_SILENCE_MS = 30_000;
+
 /** Returns the final run, or undefined if the connection ends before it. */
 function readEventSource(
   url: string,
@@ -69,16 +72,25 @@ function readEventSource(
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const source = new EventSource(url);
+    let silence: ReturnType<typeof setTimeout> | undefined;
+    /** A connection can end without an error, for example while a computer sleeps. */
+    const listen = (): void => {
+      clearTimeout(silence);
+      silence = setTimeout(() => settle(() => resolve(undefined)), MAX_SILENCE_MS);
+    };
     const settle = (done: () => void): void => {
       // Otherwise it would reconnect on its own, with a ticket that is used.
       source.close();
+      clearTimeout(silence);
       signal?.removeEventListener('abort', abort);
       done();
     };
     const abort = (): void => settle(() => reject(signal?.reason));
     signal?.addEventListener('abort', abort);
+    listen();
     for (const type of ['progress', 'end']) {
       source.addEventListener(type, ({ data = '', lastEventId = '' }) => {
+        listen();
         try {
           const run = JSON.parse(data) as SyncRun;
           onRun(run, lastEventId);

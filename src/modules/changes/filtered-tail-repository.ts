@@ -48,19 +48,20 @@ export function toFilteredTailStatement(
   if (kinds !== undefined) conditions.push(`c.kind in (${kinds.map(place).join(', ')})`);
   const run = runId === undefined ? undefined : `${place(runId)}::uuid`;
   if (run !== undefined) conditions.push(`c.run_id = ${run}`);
-  const toSelect = (...more: string[]): string =>
-    `(select ${COLUMNS} from changes c where ${[...conditions, ...more].join(' and ')} order by c.seq limit $3::bigint)`;
+  const toSelect = (order: string, ...more: string[]): string =>
+    `(select ${COLUMNS} from changes c where ${[...conditions, ...more].join(' and ')} order by ${order} limit $3::bigint)`;
   const company = companyId === undefined ? undefined : `${place(companyId)}::uuid`;
-  // Without statistics, Postgres would also take the index of numbers for these, so the conditions do not fit it.
+  // Postgres could also take the index of numbers for these, so neither the conditions nor the order fit it.
   const toCompanySelect = (column: string): string =>
     toSelect(
+      'c.seq + 0',
       `${column} = ${company}`,
       `(${column}, c.seq) > (${company}, feed."beginSeq")`,
       'c.seq + 0 <= feed."endSeq"',
     );
   const selects =
     company === undefined
-      ? toSelect('c.seq > feed."beginSeq"', 'c.seq <= feed."endSeq"')
+      ? toSelect('c.seq', 'c.seq > feed."beginSeq"', 'c.seq <= feed."endSeq"')
       : `${toCompanySelect('c.company_id')} union all ${toCompanySelect('c.from_company_id')}`;
   const scanned = company === undefined ? `least("lastSeq", begin + ${MAX_SCANNED_CHANGES})` : '"lastSeq"';
   const text = `
