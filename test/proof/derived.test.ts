@@ -74,6 +74,7 @@ t.test('the document has every operation with a schema for every response', asyn
   for (const { operationId, responses } of operations) {
     for (const [status, { content }] of Object.entries(responses)) {
       const schemas = Object.values(content ?? {}).map(({ schema }) => schema?.$ref);
+      if (Object.keys(content ?? {}).includes('text/event-stream')) continue; // A string.
       if (status === '204' || status === '304') t.same(schemas, [], `${operationId} ${status} has no body`);
       else t.match(schemas, [/^#\/components\/schemas\/[A-Z]/], `${operationId} ${status}`);
     }
