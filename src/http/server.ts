@@ -130,7 +130,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   app.addHook('onSend', inFlight.releaseSlots);
   registerRequestContext(app, options.runWithContext);
   await app.register(compress, {
-    // Also of requests otherwise, whose length is limited before they are read.
+    // The plugin would also decompress requests, past the limit of their length.
     globalDecompression: false,
     encodings: ['br', 'gzip'],
     threshold: COMPRESSED_FROM_BYTES,
